@@ -1,0 +1,29 @@
+/* mpsc.h - an intrusive queue with many producers and one consumer (after D. Vyukov's non-blocking design).
+ * Owns:    nothing; nodes live inside their owners.
+ * Threads: push from any; pop and empty only from the consumer.
+ * Fails:   never. */
+#ifndef DZ_BASE_MPSC_H
+#define DZ_BASE_MPSC_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+struct dz_mpsc_node {
+    _Atomic(struct dz_mpsc_node *) next;
+};
+
+struct dz_mpsc {
+    _Atomic(struct dz_mpsc_node *) head; /* producers */
+    char pad[64 - sizeof(void *)];
+    struct dz_mpsc_node *tail; /* consumer */
+    struct dz_mpsc_node stub;
+};
+
+void dz_mpsc_init(struct dz_mpsc *q);
+void dz_mpsc_push(struct dz_mpsc *q, struct dz_mpsc_node *node);
+/* NULL when empty, or when a producer stands between its two steps: then dz_mpsc_empty is false and the node is there soon. */
+struct dz_mpsc_node *dz_mpsc_pop(struct dz_mpsc *q);
+/* True only if every finished push has been popped. */
+bool dz_mpsc_empty(struct dz_mpsc *q);
+
+#endif

@@ -1,0 +1,110 @@
+/* rt.h - what all processes of one host share, and the context of the thread one is on.
+ * Owns:    the table, the names, the node identities, the common exit reasons.
+ * Threads: see each member; a dz_thread belongs to its thread.
+ * Ports are filled once by the host before any thread starts. Every function that may send takes the dz_thread it runs on. */
+#ifndef DZ_PROC_RT_H
+#define DZ_PROC_RT_H
+
+#include "base/env.h"
+#include "base/list.h"
+#include "base/log.h"
+#include "proc/message.h"
+#include "proc/names.h"
+#include "proc/pid.h"
+#include "proc/table.h"
+#include "proc/timer.h"
+
+#define DZ_THREAD_SYSTEM 0u    /* transport, membership, event hub, timers of natives: no Lua */
+#define DZ_THREAD_WORKER 1u    /* the first worker; worker n is thread n */
+#define DZ_THREADS_MAX 256u
+#define DZ_THREAD_FOREIGN 256u /* an embedder's own thread: may send, nothing lives there */
+
+struct dz_proc;
+struct dz_native;
+struct dz_spawn;
+struct dz_rt;
+
+enum dz_reason {
+    DZ_REASON_NORMAL, DZ_REASON_SHUTDOWN, DZ_REASON_KILLED, DZ_REASON_NOPROC, DZ_REASON_NOCONNECTION,
+    DZ_REASON_NODE_DOWN, DZ_REASON_SUPERSEDED, DZ_REASON_RUNAWAY, DZ_REASON_WORKER_STUCK, DZ_REASON_OUT_OF_MEMORY,
+    DZ_REASON_COUNT
+};
+
+struct dz_thread {
+    struct dz_rt *rt;
+    uint32_t index;
+    bool in_native;          /* a native's turn runs here: what it sends takes the way through inboxes */
+    bool in_turn;            /* a Lua or C process's turn runs here */
+    bool announced;          /* this turn's ready natives were announced to the system thread */
+    struct dz_list runq;     /* ready processes of this thread (dz_proc.run) */
+    struct dz_list natives;  /* natives made ready here (dz_native.ready) */
+    struct dz_heap timers;
+    struct dz_list far;      /* bonds with processes of other nodes (dz_bond.far) */
+    uint64_t now_ns;         /* refreshed by the scheduler each round; good for timeouts, not for measuring */
+    void *sched;             /* struct dz_worker */
+    void *vm;                /* struct dz_vm, NULL on the system thread */
+};
+
+struct dz_ports {
+    void *ctx;
+    /* Puts the message into that thread's inbox and wakes it if it sleeps. Any thread. Takes the message; never fails. */
+    void (*post)(void *ctx, struct dz_thread *from, uint32_t thread, struct dz_msg *msg);
+    /* A native became ready on `from` (or on a foreign thread): it must be run soon by somebody. */
+    void (*native_ready)(void *ctx, struct dz_thread *from, struct dz_native *native);
+    /* All below may be NULL without a cluster, but for post, native_ready, spawn and choose_thread.
+     * Sends to another node: msg->to.node is not this host. Any thread. 0 or DZ_EOVERLOADED, DZ_ENOCONNECTION: the caller
+     * still owns the message. Keeps the order of each pair (from, to). NULL without a cluster. */
+    int (*wire)(void *ctx, struct dz_thread *from, struct dz_msg **take);
+    /* The same for a process known by its local name on that node (`node_id` may be this host's own). msg->to is ignored. */
+    int (*wire_named)(void *ctx, struct dz_thread *from, const char *node_id, size_t node_len, const char *name,
+                      size_t name_len, struct dz_msg **take);
+    /* Sends a packed SPAWN (from and ref set) to another node; the REPLY comes to `from` like a local one. *cancel (may be
+     * NULL) gets what dz_send of a KILL or ANSWERED to it cancels the start with. */
+    int (*spawn_far)(void *ctx, struct dz_thread *from, const char *node_id, size_t node_len, struct dz_msg **take,
+                     struct dz_pid *cancel);
+    /* The thread a new process should live on: the parent's own (`from`) unless it is clearly busier. Any thread. */
+    uint32_t (*choose_thread)(void *ctx, struct dz_thread *from);
+    /* Who has the cluster-wide name, as far as this node knows; none when nobody. Any thread. */
+    struct dz_pid (*global_whereis)(void *ctx, const char *name, size_t len);
+    /* A SPAWN message reached the thread it was meant for: make the process (process.h). Takes the message. */
+    void (*spawn)(void *ctx, struct dz_thread *t, struct dz_slot *slot, struct dz_msg *msg);
+    /* A message to slot 0 of this thread of a kind that proc does not know. Takes the message. */
+    void (*thread_message)(void *ctx, struct dz_thread *t, struct dz_msg *msg);
+    /* A process with cluster-wide names ends, before anyone can observe it. */
+    void (*global_end)(void *ctx, struct dz_thread *t, struct dz_pid pid);
+    /* A mailbox turned a message away (rate-limited by the receiver of this call). */
+    void (*overflow)(void *ctx, struct dz_thread *t, struct dz_pid pid);
+    /* A process ended; for the log. `last` is the message it was handling, or NULL. */
+    void (*crashed)(void *ctx, struct dz_thread *t, struct dz_proc *proc, struct dz_blob *reason);
+};
+
+struct dz_rt {
+    const struct dz_env *env;
+    const struct dz_log *log;
+    struct dz_nodes nodes;
+    struct dz_table table;
+    struct dz_names names;
+    struct dz_blob *reasons[DZ_REASON_COUNT];
+    struct dz_ports ports;
+    struct dz_pid system; /* the host's service process on the system thread; takes the REQUESTs of request.h */
+    struct dz_pid events; /* the event hub */
+    _Atomic uint64_t next_ref; /* numbers for refs: unique in this host */
+    pthread_mutex_t natives_lock;
+    struct dz_list natives_free;   /* type-stable struct dz_native */
+    struct dz_list natives_all;
+};
+
+int dz_rt_init(struct dz_rt *rt, const struct dz_env *env, const struct dz_log *log);
+/* Every process has ended and every thread has stopped. */
+void dz_rt_fini(struct dz_rt *rt);
+
+void dz_thread_init(struct dz_thread *t, struct dz_rt *rt, uint32_t index);
+void dz_thread_fini(struct dz_thread *t);
+
+/* A number for a new ref; unique among all threads of the host. */
+uint64_t dz_rt_next_ref(struct dz_rt *rt);
+
+/* Runs fn(ctx) on another thread, in its turn. 0 or DZ_ENOMEM. Any thread. */
+int dz_thread_post(struct dz_thread *from, uint32_t thread, void (*fn)(struct dz_thread *t, void *arg), void *arg);
+
+#endif

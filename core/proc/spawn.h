@@ -1,0 +1,63 @@
+/* spawn.h - the request to make a process, in the one form used on this worker, for another worker and for another node.
+ * Owns:    nothing: strings and bytes point into the packed message.
+ * Threads: any.
+ * Fails:   DZ_EFORMAT on unpacking what another node sent. */
+#ifndef DZ_PROC_SPAWN_H
+#define DZ_PROC_SPAWN_H
+
+#include "proc/message.h"
+#include "proc/rt.h"
+
+enum dz_spawn_what {
+    DZ_SPAWN_BEHAVIOR,   /* name: a registered behaviour, file, or supervisor spec by name */
+    DZ_SPAWN_TABLE,      /* function: a behaviour table of the worker's Lua state */
+    DZ_SPAWN_FUNCTION,   /* function: a plain process */
+    DZ_SPAWN_START,      /* function: a child's start function; it returns the pid that is the answer */
+    DZ_SPAWN_SUPERVISOR, /* spec: an inline supervisor spec */
+};
+
+enum dz_spawn_flag {
+    DZ_SPAWN_LINK = 1,    /* linked to `from` before init runs */
+    DZ_SPAWN_MONITOR = 2, /* monitored by `from` under monitor_ref before init runs */
+    DZ_SPAWN_HIDDEN = 4,
+    DZ_SPAWN_NO_JIT = 8,
+    DZ_SPAWN_OWN_WORKER = 16,
+};
+
+struct dz_str {
+    const char *s; /* NULL: absent */
+    size_t len;
+};
+
+struct dz_spawn {
+    enum dz_spawn_what what;
+    uint32_t flags;
+    struct dz_str name;       /* of the behaviour */
+    const uint8_t *function;  /* a DZ_EXT_FUNCTION term */
+    size_t function_len;
+    const uint8_t *args;      /* an array term; NULL: none */
+    size_t args_len;
+    const uint8_t *spec;      /* SUPERVISOR: the spec's term */
+    size_t spec_len;
+    struct dz_str local_name; /* registered before init runs */
+    struct dz_str global_name;
+    uint64_t monitor_ref;
+    uint32_t max_messages;    /* 0: default */
+    uint64_t max_bytes;       /* 0: default */
+    uint64_t timeout_ms;      /* for init; DZ_INFINITY none. Enforced by who asks; a remote node enforces it too */
+    struct dz_pid parent;     /* supervisor, or none */
+    struct dz_str child_id;
+    struct dz_str path;       /* "root/child/child", or absent */
+    struct dz_str epoch;      /* packed numbers, see cluster/placement.h; or absent */
+    struct dz_str hash;       /* SHA-256 of the behaviour file on the asking node, 32 bytes; or absent */
+};
+
+/* A SPAWN message holding all of it; from, ref and to are the caller's to fill. NULL when out of memory. */
+struct dz_msg *dz_spawn_pack(const struct dz_nodes *nodes, const struct dz_spawn *s);
+int dz_spawn_unpack(struct dz_nodes *nodes, const struct dz_msg *m, struct dz_spawn *s);
+
+/* Reserves a slot on `thread` and sends the SPAWN there. The answer is a REPLY (ref) to `from`: the pid, or an error table.
+ * *pid (may be NULL) is the reserved slot: killing it cancels the start. A spawned supervisor answers with another pid. */
+int dz_spawn_send(struct dz_thread *t, uint32_t thread, struct dz_msg **take, struct dz_pid *pid);
+
+#endif

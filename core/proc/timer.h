@@ -1,0 +1,31 @@
+/* timer.h - what becomes due on one thread.
+ * Owns:    nothing; a timer lives inside its owner, which stops it before it goes away.
+ * Threads: the thread it was started on only.
+ * Fails:   DZ_ENOMEM on start. */
+#ifndef DZ_PROC_TIMER_H
+#define DZ_PROC_TIMER_H
+
+#include "base/heap.h"
+
+#define DZ_INFINITY UINT64_MAX
+
+struct dz_thread;
+struct dz_timer {
+    struct dz_heap_node node;
+    void (*fire)(struct dz_thread *t, struct dz_timer *timer); /* the timer is stopped already */
+};
+
+void dz_timer_init(struct dz_timer *timer, void (*fire)(struct dz_thread *, struct dz_timer *));
+/* due_ns on the host's monotonic clock; an already started timer moves. DZ_INFINITY: stopped. */
+int dz_timer_start(struct dz_thread *t, struct dz_timer *timer, uint64_t due_ns);
+void dz_timer_stop(struct dz_thread *t, struct dz_timer *timer);
+static inline bool dz_timer_is_started(const struct dz_timer *timer)
+{
+    return dz_heap_holds(&timer->node);
+}
+/* Fires all that is due at now_ns; returns how many. */
+unsigned dz_timers_run(struct dz_thread *t, uint64_t now_ns);
+/* When the next one is due, DZ_INFINITY when none is. */
+uint64_t dz_timers_next(const struct dz_thread *t);
+
+#endif

@@ -55,10 +55,11 @@ int dz_hello_encode(struct dz_buf *out, uint8_t type, const struct dz_hello *hel
 /* The body of a HELLO or HELLO_ACK frame. */
 int dz_hello_decode(const uint8_t *data, size_t len, struct dz_hello *out);
 
-/* Whether a hello, of a dialler or of the one we dialled, is for us and not from us: NONE, SELF, WRONG_RECEIVER. */
+/* Whether a hello, of a dialler or of the one we dialled, is for us and not from us: NONE, SELF (it is our own birth),
+ * WRONG_RECEIVER, DENIED (another host uses our node id). */
 enum dz_refusal dz_hello_check_receiver(const struct dz_hello *hello, const struct dz_node_identity *self);
 
-/* What is known of an earlier life of the sender, and whether this hello is at least as new. */
+/* Whether a hello is the life of the sender that we know (0: none yet) or a newer one: NONE, STALE. */
 enum dz_refusal dz_hello_check_life(const struct dz_hello *hello, uint64_t known_incarnation, uint64_t known_birth);
 
 /* What the acceptor of a HELLO has going with the sender. */

@@ -59,7 +59,7 @@ enum dz_peer_closed {
     DZ_PEER_ERROR,    /* the same, by an error of the socket or of the encryption */
     DZ_PEER_PROTOCOL, /* the same, because of malformed frames */
     DZ_PEER_REFUSED,  /* the redial after a closed connection was refused: nobody listens there any more */
-    DZ_PEER_GOODBYE,  /* the peer said goodbye: session over */
+    DZ_PEER_GOODBYE,  /* the peer said goodbye: session over, not dialled any more unless `dial` is called again */
     DZ_PEER_RESET,    /* one side cannot resume: session over; the same life's new session follows as peer_up */
     DZ_PEER_REPLACED, /* a newer incarnation of the node is here: session over; its peer_up follows */
 };
@@ -117,10 +117,11 @@ struct dz_transport;
 
 struct dz_transport_ops {
     /* Wants a connection to node_id, at host:port or (host NULL) where its id says; dials now and, with backoff, until
-     * there is one or `forget` or `close_peer` is called. Dialling what is dialled or connected is no error, and a node
-     * that waits for its next attempt is dialled now. DZ_ENODEID, DZ_ENOMEM, DZ_EOVERLOADED (too many nodes). */
+     * there is one or `forget` or `close_peer` is called. While a session is open its node is dialled anyway. Dialling
+     * what is dialled or connected is no error, and a node that waits for its next attempt is dialled now.
+     * DZ_ENODEID, DZ_ENOMEM, DZ_EOVERLOADED (too many nodes). */
     int (*dial)(struct dz_transport *t, const char *node_id, const char *host, uint16_t port);
-    /* Dials node_id no more; an open session stands. */
+    /* Dials node_id no more (but for an open session, which stands). */
     void (*forget)(struct dz_transport *t, const char *node_id);
     /* Queues one message; bytes are copied. Messages of one key keep their order, different keys take turns.
      * DZ_ENOCONNECTION: the session is over. DZ_EOVERLOADED: full, wait for `writable`. DZ_ETOOLARGE, DZ_ENOMEM.
@@ -137,7 +138,8 @@ struct dz_transport_ops {
     /* Ends the session and stops dialling its node. With `goodbye` what was queued is written first (bounded by 1 s), and
      * the peer sees GOODBYE; else the connection is cut. The peer's number is dead when this returns. */
     void (*close_peer)(struct dz_transport *t, uint64_t peer, bool goodbye);
-    /* Reads what has already arrived on every connection, delivering events, so that a verdict rests on all there is. */
+    /* Reads what has already arrived on every connection, delivering events, so that a verdict rests on all there is.
+     * A connection whose event is being delivered right now is left out. */
     void (*drain)(struct dz_transport *t);
     /* The node's own incarnation after a STALE refusal. Only while no session is open: DZ_EEXIST. */
     int (*set_incarnation)(struct dz_transport *t, uint64_t incarnation);

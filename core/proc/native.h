@@ -25,12 +25,13 @@ struct dz_native_ops {
 
 struct dz_native {
     struct dz_proc proc; /* slot, pid, bonds, owed; no mailbox */
-    struct dz_list ready; /* dz_thread.natives of the thread that made it ready */
+    struct dz_list ready; /* dz_thread.natives of the thread that made it ready; linked by sched, only that thread unlinks */
+    _Atomic uint32_t lister; /* index + 1 of the thread that has it in its list, 0 when none has; survives reuse */
     struct dz_list all;   /* dz_rt.natives_all or natives_free */
     struct dz_mpsc queue;
     struct dz_mpsc_node announce; /* the system thread's list of natives to take over */
     _Atomic uint32_t state;
-    _Atomic uint32_t announced;
+    _Atomic uint32_t announced; /* `announce` is in sched's list; survives reuse */
     const struct dz_native_ops *ops;
     void *data;
 };
@@ -41,7 +42,8 @@ int dz_native_new(struct dz_thread *t, const struct dz_native_ops *ops, void *da
                   struct dz_pid pid, struct dz_msg **spawn, struct dz_native **out);
 /* Pushes the message and makes the native ready. Takes it. Any thread. */
 void dz_native_push(struct dz_thread *t, struct dz_native *n, struct dz_msg *msg);
-/* Claims and runs it for up to `budget` messages. False when somebody else has it or there is nothing to do. Any thread. */
+/* Claims and runs it for up to `budget` messages; what is left is announced by native_ready again. It never touches `ready`,
+ * `lister`, `announce` and `announced`: those are sched's. False when somebody else has it or there is nothing to do. Any thread. */
 bool dz_native_run(struct dz_thread *t, struct dz_native *n, unsigned budget);
 /* Inside `handle`: this message was the last one; the native ends with the reason when handle returns. */
 void dz_native_finish(struct dz_thread *t, struct dz_native *n, struct dz_blob *reason);

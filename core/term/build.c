@@ -37,7 +37,7 @@ static inline uint8_t *room(struct dz_build *b, size_t n)
     struct dz_buf *buf = b->buf;
     if (__builtin_expect(b->err != 0, 0))
         return NULL;
-    if (__builtin_expect(buf->limit == 0 && n <= buf->cap - buf->len && n > 0, 1))
+    if (__builtin_expect(buf->limit == 0 && n <= buf->cap - buf->len, 1))
         return buf->data + buf->len;
     return room_slow(b, n);
 }
@@ -120,17 +120,20 @@ static uint8_t *store_negative(uint8_t *p, int64_t v)
     return store64(p, (uint64_t)v);
 }
 
+/* Through the stack, because a buffer near its limit has room for the form it takes but not for the longest one. */
+static void wide_int(struct dz_build *b, int64_t v)
+{
+    uint8_t form[9];
+    uint8_t *end = v < 0 ? store_negative(form, v) : store_positive(form, (uint64_t)v);
+    dz_build_raw(b, form, (size_t)(end - form));
+}
+
 void dz_build_int(struct dz_build *b, int64_t v)
 {
-    uint8_t *p = room(b, 9);
-    if (!p)
-        return;
-    uint8_t *from = p;
     if (v >= -32 && v <= 127)
-        *p++ = (uint8_t)v;
+        one_byte(b, (uint8_t)v);
     else
-        p = v < 0 ? store_negative(p, v) : store_positive(p, (uint64_t)v);
-    b->buf->len += (size_t)(p - from);
+        wide_int(b, v);
 }
 
 void dz_build_uint(struct dz_build *b, uint64_t v)
@@ -200,20 +203,20 @@ void dz_build_cstring(struct dz_build *b, const char *s)
 
 static void head_of(struct dz_build *b, uint32_t count, uint8_t fix, uint8_t wide)
 {
-    uint8_t *p = room(b, 5);
+    if (count <= 15) {
+        one_byte(b, (uint8_t)(fix | count));
+        return;
+    }
+    size_t len = count <= UINT16_MAX ? 3 : 5;
+    uint8_t *p = room(b, len);
     if (!p)
         return;
-    uint8_t *from = p;
-    if (count <= 15) {
-        *p++ = (uint8_t)(fix | count);
-    } else if (count <= UINT16_MAX) {
-        *p++ = wide;
-        p = store16(p, (uint16_t)count);
-    } else {
-        *p++ = (uint8_t)(wide + 1);
-        p = store32(p, count);
-    }
-    b->buf->len += (size_t)(p - from);
+    *p++ = len == 3 ? wide : (uint8_t)(wide + 1);
+    if (len == 3)
+        store16(p, (uint16_t)count);
+    else
+        store32(p, count);
+    b->buf->len += len;
 }
 
 void dz_build_array(struct dz_build *b, uint32_t count)
@@ -293,8 +296,10 @@ void dz_build_uint64(struct dz_build *b, uint64_t v)
 
 void dz_build_raw(struct dz_build *b, const uint8_t *data, size_t len)
 {
+    if (len == 0)
+        return;
     uint8_t *p = room(b, len);
-    if (!p || len == 0)
+    if (!p)
         return;
     memcpy(p, data, len);
     b->buf->len += len;

@@ -15,7 +15,7 @@ enum dz_bond_kind {
     DZ_BOND_LINK,    /* both sides have one */
     DZ_BOND_WATCHES, /* this process monitors `other` under ref */
     DZ_BOND_WATCHED, /* `other` monitors this process under ref */
-    DZ_BOND_PARENT,  /* `other` is this process's supervisor */
+    DZ_BOND_PARENT,  /* `other` is this process's supervisor on another node, whose loss ends it */
 };
 
 struct dz_bond {
@@ -25,14 +25,16 @@ struct dz_bond {
     struct dz_pid other;
     uint64_t ref;
     enum dz_bond_kind kind;
-    struct dz_msg *notice; /* EXIT, DOWN or CHILD_EXIT: what `other` (or, for WATCHES, this process) will be sent */
+    struct dz_msg *notice; /* becomes the EXIT, DOWN, UNLINK or DEMONITOR that ends the bond */
 };
 
 struct dz_bonds {
     struct dz_list all;
     struct dz_map index; /* mixed (kind, other, ref) -> bond */
+    uint32_t count;
     uint32_t links;
     uint32_t monitors;
+    bool indexed; /* `index` holds every record (but for colliding keys) */
 };
 
 /* The bond, or NULL. */
@@ -52,7 +54,7 @@ int dz_bond_monitor(struct dz_thread *t, struct dz_proc *p, struct dz_pid other,
 /* False when it had fired or never was. */
 bool dz_bond_demonitor(struct dz_thread *t, struct dz_proc *p, uint64_t ref);
 
-/* The process ends with this reason: every other side is told, all records go. */
+/* The process ends with this reason: every other side and its supervisor is told, all records go. */
 void dz_bond_break_all(struct dz_thread *t, struct dz_proc *p, struct dz_blob *reason, unsigned how);
 /* A node is lost: bonds of this thread's processes with it break with noconnection (the far side can no longer be told). */
 void dz_bond_node_lost(struct dz_thread *t, uint32_t node);

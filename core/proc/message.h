@@ -18,14 +18,16 @@ enum dz_msg_kind {
     DZ_MSG_SEND = 1,   /* data: the value */
     DZ_MSG_CAST,       /* data: the value */
     DZ_MSG_CALL,       /* data: the value; from + ref: where the reply goes */
-    DZ_MSG_INFO,       /* a notice to handle_info, made by the core (down, exit, name_conflict): data: the value */
+    DZ_MSG_INFO,       /* a notice to handle_info, made by the core (name_conflict): data: the value */
     DZ_MSG_STOP,       /* orderly end; data: reason; from + ref: who wants to hear (ref 0: nobody) */
     DZ_MSG_REQUEST,    /* to core processes: code: the operation, data: arguments, from + ref as in CALL */
     DZ_MSG_NOTICE,     /* to core processes: code: what happened; no answer */
     /* Answered or acted upon where the process lives, never in the mailbox. */
     DZ_MSG_REPLY,      /* ref: of the question; data: the value, or with DZ_MSG_FAILED an error table */
-    DZ_MSG_DOWN,       /* ref: the monitor; from: the process that ended; data: reason */
-    DZ_MSG_EXIT,       /* from: the linked process that ended; data: reason */
+    DZ_MSG_DOWN,       /* ref: the monitor; from: the process that ended; data: reason. Mailed as it is when the monitor stands:
+                          the kind makes { type="down", ref=, pid=, reason= } of it when it is taken */
+    DZ_MSG_EXIT,       /* from: the linked process that ended; data: reason. Mailed as it is to a process that traps:
+                          the kind makes { type="exit", pid=, reason= } of it */
     DZ_MSG_KILL,
     DZ_MSG_LINK,       /* from asks to be linked */
     DZ_MSG_UNLINK,
@@ -38,7 +40,7 @@ enum dz_msg_kind {
     DZ_MSG_CHILD_EXIT, /* to a supervisor: its child `from` ended; data: reason; code: enum dz_exit_how */
     /* To a thread itself (slot 0). */
     DZ_MSG_NODE_LOST,  /* code unused; ref: index of the identity; every bond with it breaks */
-    DZ_MSG_TASK,       /* ref: a function pointer of the host's own, see dz_thread_post in rt.h */
+    DZ_MSG_TASK,       /* a function to run there, see dz_thread_post in rt.h */
 };
 
 enum dz_msg_flag {

@@ -47,10 +47,17 @@ void dz_native_push(struct dz_thread *t, struct dz_native *n, struct dz_msg *msg
 bool dz_native_run(struct dz_thread *t, struct dz_native *n, unsigned budget);
 /* Inside `handle`: this message was the last one; the native ends with the reason when handle returns. */
 void dz_native_finish(struct dz_thread *t, struct dz_native *n, struct dz_blob *reason);
+/* Memory of a native that has ended, when the host goes: frees what stale messages its queue holds. */
+void dz_native_delete(struct dz_native *n);
 /* A NODE_LOST for every native of the host. */
 void dz_native_node_lost(struct dz_thread *t, uint32_t node);
 
+/* A NOTICE with this code, ref and payload for every native of the host. */
+void dz_native_notify_all(struct dz_thread *t, uint16_t code, uint64_t ref, const uint8_t *data, size_t len);
+
 /* A message after `delay_ms`, sent by the system thread: kind NOTICE with this code and ref. Any thread. */
 int dz_native_send_after(struct dz_thread *t, struct dz_pid to, uint16_t code, uint64_t ref, uint64_t delay_ms);
+/* Forgets the notices not sent yet, when the thread goes. */
+void dz_native_drop_delayed(struct dz_thread *t);
 
 #endif

@@ -50,7 +50,7 @@ static inline bool dz_pid_eq(struct dz_pid a, struct dz_pid b)
 struct dz_node_entry {
     char *id;            /* "name@host:port", zero-terminated, constant */
     uint64_t incarnation;
-    bool self;           /* an identity of this host */
+    _Atomic bool self;   /* an identity of this host */
     _Atomic uint32_t of; /* for a peer's birth identity: the index of its named identity; else its own index */
     uint32_t prefix_len;
     char prefix[DZ_NODE_ID_MAX + 24]; /* "<name@host:port/INC." */

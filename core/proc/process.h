@@ -5,7 +5,7 @@
  *
  * The kinds (Lua processes, C behaviours, system services, natives) run turns; this file knows when one is due:
  *
- *   STARTING --init returned--> IDLE <--> READY (in the run queue) --> RUNNING --> IDLE | READY | WAITING
+ *   (made) --> READY (in the run queue) --> RUNNING --> IDLE | READY | WAITING;   IDLE --message--> READY
  *   WAITING --reply, message, timeout--> READY;   any --exit decided--> READY with DZ_PROC_DOOMED set --> ENDING --> gone
  */
 #ifndef DZ_PROC_PROCESS_H
@@ -16,9 +16,8 @@
 #include "proc/rt.h"
 
 enum dz_proc_state {
-    DZ_PROC_STARTING, /* init has not returned; may be RUNNING or WAITING as far as its turns go: see `started` flag */
     DZ_PROC_IDLE,
-    DZ_PROC_READY,
+    DZ_PROC_READY,   /* also before its first turn: whether init has returned is the flag DZ_PROC_STARTED */
     DZ_PROC_RUNNING,
     DZ_PROC_WAITING,
     DZ_PROC_ENDED,
@@ -51,6 +50,7 @@ struct dz_wait {
     struct dz_pid target;   /* of a call: the process asked; its node's loss ends the wait */
     struct dz_list far;     /* in dz_thread.far_waits when target is on another node */
     struct dz_msg *reply;   /* the answer, owned here until the kind takes it */
+    bool answered;          /* the reply has come (it may be taken already) */
     bool timed_out;
     bool woken;
     struct dz_timer timer;
@@ -69,7 +69,6 @@ struct dz_proc_kind {
     void (*dispose)(struct dz_thread *t, struct dz_proc *p);
     /* Adds the kind's fields to dozor.info: "behavior" (text or NULL) and memory in bytes. */
     void (*describe)(struct dz_thread *t, struct dz_proc *p, const char **behavior, size_t *memory);
-    /* A message this kind takes outside its mailbox (REQUEST and CHILD_EXIT of natives); NULL: such messages are mailed. */
 };
 
 struct dz_proc {
@@ -97,7 +96,7 @@ struct dz_proc {
 
 /* --- making --- */
 
-/* Puts a new process into its reserved slot: STARTING, in the run queue of this thread. `p` is zeroed memory of the kind's
+/* Puts a new process into its reserved slot: READY, in the run queue of this thread. `p` is zeroed memory of the kind's
  * choosing (a struct that begins with struct dz_proc). `spawn` is the SPAWN message that asked for it (taken: owed until
  * dz_process_started) or NULL for a process the core makes itself. */
 void dz_process_init(struct dz_thread *t, struct dz_proc *p, const struct dz_proc_kind *kind, struct dz_slot *slot,
@@ -112,15 +111,29 @@ void dz_process_refuse(struct dz_thread *t, struct dz_slot *slot, struct dz_msg 
 
 /* The message or signal reaches the process it is for (p lives on t). Takes the message. */
 void dz_process_deliver(struct dz_thread *t, struct dz_proc *p, struct dz_msg *msg);
+/* The same for a process of either sort: a native's goes to its handler. For messages made on the spot, in p's own turn or on
+ * its own thread. Takes the message. */
+void dz_process_arrive(struct dz_thread *t, struct dz_proc *p, struct dz_msg *msg);
 /* The message has no process any more: questions are answered noproc, the rest is freed. Takes the message. */
 void dz_process_bounce(struct dz_thread *t, struct dz_msg *msg);
+/* The same with another error (noconnection). */
+void dz_process_bounce_with(struct dz_thread *t, struct dz_msg *msg, int err);
+/* The part of deliver that natives share: true if the message was one of LINK, UNLINK, MONITOR, DEMONITOR, ANSWERED, GET_INFO,
+ * KILL and is dealt with. */
+bool dz_process_deliver_signal(struct dz_thread *t, struct dz_proc *p, struct dz_msg *msg);
+/* Waits of this thread's processes for answers from a lost node end with noconnection. */
+void dz_process_node_lost(struct dz_thread *t, uint32_t node);
 /* A message taken out of this thread's inbox: finds its process, or bounces it. Takes the message. */
 void dz_thread_deliver(struct dz_thread *t, struct dz_msg *msg);
 
 /* --- turns: called by kinds --- */
 
-/* The next message to handle, its room given back; NULL when there is none. The caller owns it. */
+/* The next message to handle, its room given back; NULL when there is none. The caller owns it. Kinds in a mailbox: SEND, CAST,
+ * CALL, INFO, REQUEST, NOTICE, CHILD_EXIT, STOP, DOWN, EXIT. A plain process never finds STOP: it is doomed when one arrives
+ * (or, when it traps exits and its supervisor asks, finds an EXIT from its supervisor instead). */
 struct dz_msg *dz_process_take(struct dz_proc *p);
+/* For kinds that take a message out of the middle: gives its room back and counts it. */
+void dz_process_taken(struct dz_proc *p, struct dz_msg *msg);
 /* The question is being answered later or right now: kept until dz_process_reply, ANSWERED or the end. Takes it. */
 void dz_process_owe(struct dz_proc *p, struct dz_msg *question);
 /* Removes the question from what is owed; NULL if it is not there. The caller owns it. */

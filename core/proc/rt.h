@@ -39,14 +39,18 @@ struct dz_thread {
     struct dz_list runq;     /* ready processes of this thread (dz_proc.run) */
     struct dz_list natives;  /* natives made ready here (dz_native.ready) */
     struct dz_heap timers;
+    struct dz_list lazy;      /* timers not armed yet (timer.h) */
     struct dz_list far;      /* bonds with processes of other nodes (dz_bond.far) */
+    struct dz_list far_waits; /* waits for answers of other nodes (dz_wait.far) */
+    struct dz_list delayed;  /* system thread: notices natives asked for (native.h) */
     uint64_t now_ns;         /* refreshed by the scheduler each round; good for timeouts, not for measuring */
     void *sched;             /* struct dz_worker */
     void *vm;                /* struct dz_vm, NULL on the system thread */
 };
 
 struct dz_ports {
-    void *ctx;
+    void *ctx;   /* the host's */
+    void *sched; /* struct dz_sched: post, native_ready and choose_thread find it here, whatever ctx is */
     /* Puts the message into that thread's inbox and wakes it if it sleeps. Any thread. Takes the message; never fails. */
     void (*post)(void *ctx, struct dz_thread *from, uint32_t thread, struct dz_msg *msg);
     /* A native became ready on `from` (or on a foreign thread): it must be run soon by somebody. */
@@ -106,5 +110,7 @@ uint64_t dz_rt_next_ref(struct dz_rt *rt);
 
 /* Runs fn(ctx) on another thread, in its turn. 0 or DZ_ENOMEM. Any thread. */
 int dz_thread_post(struct dz_thread *from, uint32_t thread, void (*fn)(struct dz_thread *t, void *arg), void *arg);
+/* The other end of dz_thread_post: runs and frees a TASK message. */
+void dz_thread_run_task(struct dz_thread *t, struct dz_msg *msg);
 
 #endif

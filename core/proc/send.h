@@ -13,16 +13,23 @@
 /* msg->to, from, kind, ref, code, data are set. On success *take is NULL. */
 int dz_send(struct dz_thread *t, struct dz_msg **take);
 
+/* The same for what does not count against limits: never fails. Takes the message. */
+void dz_send_must(struct dz_thread *t, struct dz_msg *msg);
+
 /* Shorthands for what never fails. `from` is the sender (none for the core itself). */
 void dz_send_signal(struct dz_thread *t, enum dz_msg_kind kind, struct dz_pid from, struct dz_pid to, uint64_t ref,
                     struct dz_blob *payload);
 /* Answers question (from, ref) with a value. `by` is the process that answers. */
 int dz_send_reply(struct dz_thread *t, struct dz_pid by, struct dz_pid to, uint64_t ref, const uint8_t *data, size_t len);
-/* ... with an error table {code=, message=} made from the code; extra fields are the caller's term pairs, or NULL. */
+/* ... with a pid. */
+void dz_send_pid_reply(struct dz_thread *t, struct dz_pid by, struct dz_pid to, uint64_t ref, struct dz_pid value);
+/* ... with an error table {code=, message=} made from the code. */
 void dz_send_error(struct dz_thread *t, struct dz_pid by, struct dz_pid to, uint64_t ref, int err, const char *message);
 /* ... with a ready error table. */
 void dz_send_failure(struct dz_thread *t, struct dz_pid by, struct dz_pid to, uint64_t ref, const uint8_t *error,
                      size_t len);
+/* The message dz_send_error would send; NULL when out of memory. */
+struct dz_msg *dz_send_make_error(struct dz_pid by, struct dz_pid to, uint64_t ref, int err, const char *message);
 /* {code=, message=} as a term; message NULL takes the code's text. */
 void dz_error_build(struct dz_build *b, int err, const char *message);
 

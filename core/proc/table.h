@@ -20,20 +20,24 @@ struct dz_proc;
 struct dz_native;
 
 struct dz_slot {
-    _Atomic uint32_t gen;      /* odd while a process lives here or the slot is reserved for one */
-    _Atomic uint32_t thread;   /* index of the thread the process lives on (rt.h) */
-    _Atomic uint32_t messages; /* reserved room, inbox and mailbox together */
-    _Atomic uint32_t max_messages;
-    _Atomic uint64_t bytes;
-    _Atomic uint64_t max_bytes;
+    _Atomic uint32_t gen;    /* odd while a process lives here or the slot is reserved for one */
+    _Atomic uint32_t thread; /* index of the thread the process lives on (rt.h) */
+    _Atomic uint64_t load;   /* reserved room, inbox and mailbox together: messages << 40 | bytes */
+    _Atomic uint64_t limit;  /* the same form */
     _Atomic(struct dz_native *) native; /* not NULL: a native process; type-stable memory too */
-    struct dz_proc *proc;               /* the living process; its own thread only */
+    union {
+        struct dz_proc *proc; /* the living process; its own thread only */
+        uint32_t next_free;   /* while free; under the table's lock */
+    };
     uint32_t index;
-    uint32_t next_free;
+    uint32_t node;            /* identity its pid carries */
     _Atomic uint32_t dropped; /* casts and sends dropped because the mailbox was full */
     _Atomic uint8_t named;    /* has entries in names.h */
     _Atomic uint8_t hidden;   /* a helper of the core: not counted and not listed */
 };
+
+#define DZ_LOAD_MESSAGE (1ull << 40)
+#define DZ_LOAD_BYTES   (DZ_LOAD_MESSAGE - 1)
 
 struct dz_table {
     pthread_mutex_t lock;
@@ -47,8 +51,8 @@ struct dz_table {
 int dz_table_init(struct dz_table *t);
 void dz_table_fini(struct dz_table *t);
 
-/* Reserves a slot for a process on `thread`: the pid is good from now on, messages wait in that thread's inbox. Limits of 0
- * mean the defaults. */
+/* Reserves a slot for a process on `thread` with the default limits: the pid (of identity `node`) is good from now on,
+ * messages wait in that thread's inbox. */
 int dz_table_reserve(struct dz_table *t, uint32_t thread, bool hidden, uint32_t node, struct dz_slot **slot,
                      struct dz_pid *pid);
 /* The end: the pid is dead for everybody once this returns. The caller holds the names lock (names.h). */
@@ -63,12 +67,22 @@ static inline struct dz_slot *dz_table_find(const struct dz_table *t, struct dz_
     return s && atomic_load_explicit(&s->gen, memory_order_acquire) == pid.gen ? s : NULL;
 }
 
+/* The most its mailbox may hold; 0 means the default. */
+void dz_table_set_limits(struct dz_slot *s, uint32_t messages, uint64_t bytes);
+/* Messages and bytes waiting. */
+static inline uint32_t dz_table_messages(const struct dz_slot *s)
+{
+    return (uint32_t)(atomic_load_explicit(&s->load, memory_order_relaxed) / DZ_LOAD_MESSAGE);
+}
+static inline uint64_t dz_table_bytes(const struct dz_slot *s)
+{
+    return atomic_load_explicit(&s->load, memory_order_relaxed) & DZ_LOAD_BYTES;
+}
 /* Room for one message of `bytes`: false when the mailbox is full. Given back with dz_table_give_back. */
 bool dz_table_take_room(struct dz_slot *s, uint32_t bytes);
 void dz_table_give_back(struct dz_slot *s, uint32_t bytes);
 
-/* Pids of all living, visible processes in slot order; *index starts at 0; false at the end. `node` is the identity to
- * fill in when the process was born nameless or not: the slot knows. */
+/* Pids of all living, visible processes in slot order; *index starts at 0; false at the end. */
 bool dz_table_next(const struct dz_table *t, uint32_t *index, struct dz_pid *pid);
 
 #endif

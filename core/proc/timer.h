@@ -6,24 +6,30 @@
 #define DZ_PROC_TIMER_H
 
 #include "base/heap.h"
+#include "base/list.h"
 
 #define DZ_INFINITY UINT64_MAX
 
 struct dz_thread;
 struct dz_timer {
     struct dz_heap_node node;
+    struct dz_list lazy;  /* dz_thread.lazy, until it is armed */
+    uint64_t timeout_ns;  /* of a lazy one, until it is armed */
     void (*fire)(struct dz_thread *t, struct dz_timer *timer); /* the timer is stopped already */
 };
 
 void dz_timer_init(struct dz_timer *timer, void (*fire)(struct dz_thread *, struct dz_timer *));
 /* due_ns on the host's monotonic clock; an already started timer moves. DZ_INFINITY: stopped. */
 int dz_timer_start(struct dz_thread *t, struct dz_timer *timer, uint64_t due_ns);
+/* Due timeout_ns after the thread next looks at its timers: costs no clock and no heap when it is stopped before that, and is
+ * never early. */
+void dz_timer_start_lazy(struct dz_thread *t, struct dz_timer *timer, uint64_t timeout_ns);
 void dz_timer_stop(struct dz_thread *t, struct dz_timer *timer);
 static inline bool dz_timer_is_started(const struct dz_timer *timer)
 {
-    return dz_heap_holds(&timer->node);
+    return dz_heap_holds(&timer->node) || !dz_list_empty(&timer->lazy);
 }
-/* Fires all that is due at now_ns; returns how many. */
+/* Arms the lazy ones, then fires all that is due at now_ns; returns how many. */
 unsigned dz_timers_run(struct dz_thread *t, uint64_t now_ns);
 /* When the next one is due, DZ_INFINITY when none is. */
 uint64_t dz_timers_next(const struct dz_thread *t);

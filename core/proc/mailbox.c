@@ -1,0 +1,49 @@
+#include "proc/mailbox.h"
+
+#include "base/assert.h"
+
+void dz_mailbox_init(struct dz_mailbox *m)
+{
+    m->head = m->tail = NULL;
+}
+
+void dz_mailbox_push(struct dz_mailbox *m, struct dz_msg *msg)
+{
+    dz_msg_set_next(msg, NULL);
+    if (m->tail)
+        dz_msg_set_next(m->tail, msg);
+    else
+        m->head = msg;
+    m->tail = msg;
+}
+
+void dz_mailbox_push_front(struct dz_mailbox *m, struct dz_msg *msg)
+{
+    dz_msg_set_next(msg, m->head);
+    m->head = msg;
+    if (!m->tail)
+        m->tail = msg;
+}
+
+struct dz_msg *dz_mailbox_pop(struct dz_mailbox *m)
+{
+    struct dz_msg *msg = m->head;
+    if (msg)
+        dz_mailbox_take(m, NULL, msg);
+    return msg;
+}
+
+void dz_mailbox_take(struct dz_mailbox *m, struct dz_msg *prev, struct dz_msg *msg)
+{
+    struct dz_msg *next = dz_msg_next(msg);
+    if (prev) {
+        dz_assert(dz_msg_next(prev) == msg);
+        dz_msg_set_next(prev, next);
+    } else {
+        dz_assert(m->head == msg);
+        m->head = next;
+    }
+    if (m->tail == msg)
+        m->tail = prev;
+    dz_msg_set_next(msg, NULL);
+}

@@ -1,0 +1,423 @@
+#include "proc/process.h"
+
+#include <string.h>
+#include "base/assert.h"
+#include "base/err.h"
+#include "proc/bond.h"
+#include "proc/native.h"
+#include "proc/send.h"
+
+void dz_process_init(struct dz_thread *t, struct dz_proc *p, const struct dz_proc_kind *kind, struct dz_slot *slot,
+                     struct dz_pid pid, struct dz_msg *spawn)
+{
+    dz_assert(atomic_load_explicit(&slot->gen, memory_order_relaxed) == pid.gen && !slot->proc);
+    p->kind = kind;
+    p->slot = slot;
+    p->pid = pid;
+    p->started_ms = dz_env_wall_ms(t->rt->env);
+    if (atomic_load_explicit(&slot->hidden, memory_order_relaxed))
+        p->flags |= DZ_PROC_HIDDEN;
+    dz_mailbox_init(&p->mail);
+    dz_list_init(&p->run);
+    slot->proc = p;
+    if (spawn)
+        dz_process_owe(p, spawn);
+    if (p->flags & DZ_PROC_NATIVE)
+        return;
+    p->state = DZ_PROC_IDLE;
+    dz_process_ready(t, p);
+}
+
+/* The SPAWN among what is owed, taken out; NULL for a process nobody waits for. */
+static struct dz_msg *take_spawn(struct dz_proc *p)
+{
+    struct dz_msg *prev = NULL;
+    for (struct dz_msg *m = p->owed; m; prev = m, m = dz_msg_next(m)) {
+        if (m->kind != DZ_MSG_SPAWN)
+            continue;
+        if (prev)
+            dz_msg_set_next(prev, dz_msg_next(m));
+        else
+            p->owed = dz_msg_next(m);
+        return m;
+    }
+    return NULL;
+}
+
+void dz_process_started(struct dz_thread *t, struct dz_proc *p)
+{
+    struct dz_msg *spawn = take_spawn(p);
+    dz_assert(!(p->flags & DZ_PROC_STARTED));
+    p->flags |= DZ_PROC_STARTED;
+    if (!spawn)
+        return;
+    if (spawn->ref)
+        dz_send_pid_reply(t, p->pid, spawn->from, spawn->ref, p->pid);
+    dz_msg_free(spawn);
+}
+
+/* --- turns --- */
+
+static void enqueue(struct dz_thread *t, struct dz_proc *p)
+{
+    p->state = DZ_PROC_READY;
+    dz_list_push_back(&t->runq, &p->run);
+}
+
+void dz_process_ready(struct dz_thread *t, struct dz_proc *p)
+{
+    if (p->state == DZ_PROC_IDLE && !(p->flags & DZ_PROC_NATIVE))
+        enqueue(t, p);
+}
+
+struct dz_msg *dz_process_take(struct dz_proc *p)
+{
+    struct dz_msg *m = dz_mailbox_pop(&p->mail);
+    if (m)
+        dz_process_taken(p, m);
+    return m;
+}
+
+void dz_process_taken(struct dz_proc *p, struct dz_msg *m)
+{
+    if (m->flags & DZ_MSG_RESERVED) {
+        dz_table_give_back(p->slot, m->len);
+        m->flags &= (uint8_t)~DZ_MSG_RESERVED;
+    }
+    p->handled++;
+}
+
+void dz_process_owe(struct dz_proc *p, struct dz_msg *question)
+{
+    dz_msg_set_next(question, p->owed);
+    p->owed = question;
+}
+
+struct dz_msg *dz_process_unowe(struct dz_proc *p, struct dz_pid from, uint64_t ref)
+{
+    struct dz_msg *prev = NULL;
+    for (struct dz_msg *m = p->owed; m; prev = m, m = dz_msg_next(m)) {
+        if (m->ref != ref || !dz_pid_eq(m->from, from))
+            continue;
+        if (prev)
+            dz_msg_set_next(prev, dz_msg_next(m));
+        else
+            p->owed = dz_msg_next(m);
+        dz_msg_set_next(m, NULL);
+        return m;
+    }
+    return NULL;
+}
+
+void dz_process_rest(struct dz_thread *t, struct dz_proc *p)
+{
+    dz_assert(p->state == DZ_PROC_RUNNING);
+    bool ending = p->flags & DZ_PROC_DOOMED;
+    bool terminating = p->flags & DZ_PROC_TERMINATING;
+    if (ending && (!terminating || (p->flags & DZ_PROC_NO_TERMINATE)))
+        enqueue(t, p);
+    else if (p->wait && !p->wait->woken)
+        p->state = DZ_PROC_WAITING;
+    else if (p->wait || (!terminating && dz_mailbox_peek(&p->mail)))
+        enqueue(t, p);
+    else
+        p->state = DZ_PROC_IDLE;
+}
+
+/* --- waiting --- */
+
+static void wait_timed_out(struct dz_thread *t, struct dz_timer *timer)
+{
+    struct dz_wait *w = dz_container_of(timer, struct dz_wait, timer);
+    w->timed_out = true;
+    dz_process_wake(t, w->proc);
+}
+
+void dz_process_wait(struct dz_thread *t, struct dz_proc *p, struct dz_wait *w, uint64_t timeout_ns)
+{
+    dz_assert(p->state == DZ_PROC_RUNNING && !p->wait);
+    p->wait = w;
+    w->proc = p;
+    w->woken = false;
+    dz_timer_init(&w->timer, wait_timed_out);
+    dz_list_init(&w->far);
+    if (w->kind == DZ_WAIT_REPLY && !dz_nodes_is_self(&t->rt->nodes, w->target.node))
+        dz_list_push_back(&t->far_waits, &w->far);
+    dz_timer_start_lazy(t, &w->timer, timeout_ns);
+}
+
+void dz_process_wake(struct dz_thread *t, struct dz_proc *p)
+{
+    if (!p->wait || p->wait->woken)
+        return;
+    p->wait->woken = true;
+    if (p->state == DZ_PROC_WAITING)
+        enqueue(t, p);
+}
+
+void dz_process_unwait(struct dz_thread *t, struct dz_proc *p)
+{
+    struct dz_wait *w = p->wait;
+    dz_assert(w);
+    p->wait = NULL;
+    dz_timer_stop(t, &w->timer);
+    dz_list_remove(&w->far);
+    if (w->kind == DZ_WAIT_REPLY && !w->answered && !dz_pid_is_none(w->target))
+        dz_send_signal(t, DZ_MSG_ANSWERED, p->pid, w->target, w->ref, NULL);
+    dz_msg_free(w->reply);
+    w->reply = NULL;
+}
+
+/* --- arrival --- */
+
+static bool is_for_receive(const struct dz_proc *p, const struct dz_msg *m)
+{
+    if (p->flags & DZ_PROC_PLAIN)
+        return true;
+    return m->kind == DZ_MSG_SEND || m->kind == DZ_MSG_INFO || m->kind == DZ_MSG_DOWN || m->kind == DZ_MSG_EXIT;
+}
+
+static void mail(struct dz_thread *t, struct dz_proc *p, struct dz_msg *m)
+{
+    dz_mailbox_push(&p->mail, m);
+    if (p->state == DZ_PROC_IDLE)
+        dz_process_ready(t, p);
+    else if (p->state == DZ_PROC_WAITING && p->wait->kind == DZ_WAIT_MESSAGE && is_for_receive(p, m))
+        dz_process_wake(t, p);
+}
+
+static bool same_process(const struct dz_nodes *n, struct dz_pid a, struct dz_pid b)
+{
+    return a.slot == b.slot && a.gen == b.gen && dz_nodes_resolve(n, a.node) == dz_nodes_resolve(n, b.node);
+}
+
+static void take_reply(struct dz_thread *t, struct dz_proc *p, struct dz_msg *m)
+{
+    struct dz_wait *w = p->wait;
+    if (!w || w->kind != DZ_WAIT_REPLY || w->ref != m->ref || w->answered || w->timed_out) {
+        dz_msg_free(m); /* late */
+        return;
+    }
+    w->answered = true;
+    /* Somebody else answered for the process asked: it must not go on owing. */
+    if (!dz_pid_is_none(w->target) && !same_process(&t->rt->nodes, w->target, m->from))
+        dz_send_signal(t, DZ_MSG_ANSWERED, p->pid, w->target, w->ref, NULL);
+    w->reply = m;
+    dz_process_wake(t, p);
+}
+
+static void doom_by(struct dz_thread *t, struct dz_proc *p, struct dz_msg *m, unsigned how)
+{
+    struct dz_blob *reason = m->blob ? dz_blob_ref(m->blob) : dz_blob_new(m->data, m->len);
+    dz_process_doom(t, p, reason ? reason : t->rt->reasons[DZ_REASON_KILLED], how);
+    dz_blob_unref(reason);
+}
+
+static bool is_normal(const struct dz_rt *rt, const struct dz_msg *m)
+{
+    const struct dz_blob *normal = rt->reasons[DZ_REASON_NORMAL];
+    return m->len == normal->len && memcmp(m->data, normal->data, m->len) == 0;
+}
+
+static void take_exit(struct dz_thread *t, struct dz_proc *p, struct dz_msg *m)
+{
+    struct dz_bond *link = dz_bond_find(p, DZ_BOND_LINK, m->from, 0);
+    if (!link) {
+        dz_msg_free(m); /* unlinked meanwhile */
+        return;
+    }
+    dz_bond_drop(p, link);
+    if (p->flags & DZ_PROC_TRAPS) {
+        mail(t, p, m);
+        return;
+    }
+    if (!is_normal(t->rt, m))
+        doom_by(t, p, m, 0);
+    dz_msg_free(m);
+}
+
+static void take_down(struct dz_thread *t, struct dz_proc *p, struct dz_msg *m)
+{
+    struct dz_bond *watch = dz_bond_find_watch(p, m->ref);
+    if (!watch) {
+        dz_msg_free(m); /* demonitored meanwhile */
+        return;
+    }
+    dz_bond_drop(p, watch);
+    mail(t, p, m);
+}
+
+/* A stop is taken in its turn like a message, but one who is parked, or has no callbacks, is ended where it stands. */
+static void take_stop(struct dz_thread *t, struct dz_proc *p, struct dz_msg *m)
+{
+    bool by_parent = !dz_pid_is_none(p->parent) && same_process(&t->rt->nodes, p->parent, m->from);
+    bool plain = p->flags & DZ_PROC_PLAIN;
+    if (plain && (p->flags & DZ_PROC_TRAPS) && by_parent && !(p->flags & DZ_PROC_DOOMED)) {
+        struct dz_msg *notice = dz_msg_new_copy(DZ_MSG_EXIT, m->data, m->len);
+        if (notice) {
+            notice->from = m->from;
+            notice->to = p->pid;
+            dz_process_owe(p, m);
+            mail(t, p, notice);
+            return;
+        }
+    }
+    bool unborn = !(p->flags & DZ_PROC_STARTED) && p->state == DZ_PROC_READY && !p->wait;
+    if (plain || unborn || p->state == DZ_PROC_WAITING || (p->flags & DZ_PROC_DOOMED)) {
+        doom_by(t, p, m, 0);
+        dz_process_owe(p, m);
+        return;
+    }
+    mail(t, p, m);
+}
+
+static void take_answered(struct dz_thread *t, struct dz_proc *p, struct dz_msg *m)
+{
+    struct dz_msg *question = dz_process_unowe(p, m->from, m->ref);
+    if (question && question->kind == DZ_MSG_SPAWN)
+        dz_process_doom(t, p, t->rt->reasons[DZ_REASON_KILLED], DZ_PROC_NO_TERMINATE);
+    dz_msg_free(question);
+    dz_msg_free(m);
+}
+
+static void take_bond_signal(struct dz_thread *t, struct dz_proc *p, struct dz_msg *m)
+{
+    struct dz_bond *b = NULL;
+    int err = 0;
+    if (m->kind == DZ_MSG_LINK)
+        err = dz_bond_add(t, p, DZ_BOND_LINK, m->from, 0, &b);
+    else if (m->kind == DZ_MSG_MONITOR)
+        err = dz_bond_add(t, p, DZ_BOND_WATCHED, m->from, m->ref, &b);
+    else if (m->kind == DZ_MSG_UNLINK)
+        b = dz_bond_find(p, DZ_BOND_LINK, m->from, 0);
+    else
+        b = dz_bond_find(p, DZ_BOND_WATCHED, m->from, m->ref);
+    if (err) { /* no memory for the record: as if this process could not be reached */
+        dz_process_bounce_with(t, m, DZ_ENOCONNECTION);
+        return;
+    }
+    if (b && (m->kind == DZ_MSG_UNLINK || m->kind == DZ_MSG_DEMONITOR))
+        dz_bond_drop(p, b);
+    dz_msg_free(m);
+}
+
+static void answer_info(struct dz_thread *t, struct dz_proc *p, struct dz_msg *m)
+{
+    struct dz_buf buf;
+    dz_buf_init(&buf);
+    int err = dz_process_info(t, p, &buf);
+    if (err)
+        dz_send_error(t, p->pid, m->from, m->ref, err, NULL);
+    else
+        dz_send_reply(t, p->pid, m->from, m->ref, buf.data, buf.len);
+    dz_buf_fini(&buf);
+    dz_msg_free(m);
+}
+
+bool dz_process_deliver_signal(struct dz_thread *t, struct dz_proc *p, struct dz_msg *m)
+{
+    switch (m->kind) {
+    case DZ_MSG_LINK:
+    case DZ_MSG_UNLINK:
+    case DZ_MSG_MONITOR:
+    case DZ_MSG_DEMONITOR:
+        take_bond_signal(t, p, m);
+        return true;
+    case DZ_MSG_ANSWERED:
+        take_answered(t, p, m);
+        return true;
+    case DZ_MSG_GET_INFO:
+        answer_info(t, p, m);
+        return true;
+    case DZ_MSG_KILL:
+        dz_process_doom(t, p, t->rt->reasons[DZ_REASON_KILLED], DZ_PROC_NO_TERMINATE);
+        dz_msg_free(m);
+        return true;
+    default:
+        return false;
+    }
+}
+
+void dz_process_deliver(struct dz_thread *t, struct dz_proc *p, struct dz_msg *m)
+{
+    if (dz_process_deliver_signal(t, p, m))
+        return;
+    switch (m->kind) {
+    case DZ_MSG_REPLY:
+        take_reply(t, p, m);
+        break;
+    case DZ_MSG_EXIT:
+        take_exit(t, p, m);
+        break;
+    case DZ_MSG_DOWN:
+        take_down(t, p, m);
+        break;
+    case DZ_MSG_STOP:
+        take_stop(t, p, m);
+        break;
+    case DZ_MSG_PARENT_EXIT:
+        doom_by(t, p, m, 0);
+        dz_msg_free(m);
+        break;
+    case DZ_MSG_SPAWN: /* a second spawn into a living slot: cannot come from us */
+    case DZ_MSG_NODE_LOST:
+        dz_msg_free(m);
+        break;
+    default:
+        mail(t, p, m);
+    }
+}
+
+static void deliver_to_thread(struct dz_thread *t, struct dz_msg *m)
+{
+    if (m->kind == DZ_MSG_NODE_LOST) {
+        dz_bond_node_lost(t, (uint32_t)m->ref);
+        dz_process_node_lost(t, (uint32_t)m->ref);
+        dz_msg_free(m);
+    } else if (m->kind == DZ_MSG_TASK) {
+        dz_thread_run_task(t, m);
+    } else {
+        t->rt->ports.thread_message(t->rt->ports.ctx, t, m);
+    }
+}
+
+void dz_thread_deliver(struct dz_thread *t, struct dz_msg *m)
+{
+    if (m->to.slot == 0) {
+        deliver_to_thread(t, m);
+        return;
+    }
+    struct dz_slot *slot = dz_table_find(&t->rt->table, m->to);
+    if (!slot) {
+        dz_process_bounce(t, m);
+        return;
+    }
+    struct dz_native *native = atomic_load_explicit(&slot->native, memory_order_acquire);
+    if (native) {
+        dz_native_push(t, native, m);
+        return;
+    }
+    dz_assert(atomic_load_explicit(&slot->thread, memory_order_relaxed) == t->index);
+    if (slot->proc)
+        dz_process_deliver(t, slot->proc, m);
+    else if (m->kind == DZ_MSG_SPAWN)
+        t->rt->ports.spawn(t->rt->ports.ctx, t, slot, m);
+    else
+        dz_process_bounce(t, m);
+}
+
+/* --- a lost node --- */
+
+void dz_process_node_lost(struct dz_thread *t, uint32_t node)
+{
+    dz_list_each_safe (&t->far_waits, it) {
+        struct dz_wait *w = dz_list_entry(it, struct dz_wait, far);
+        if (w->answered || dz_nodes_resolve(&t->rt->nodes, w->target.node) != node)
+            continue;
+        struct dz_msg *m = dz_send_make_error(w->target, w->proc->pid, w->ref, DZ_ENOCONNECTION, NULL);
+        if (m)
+            take_reply(t, w->proc, m);
+        else
+            wait_timed_out(t, &w->timer);
+    }
+}

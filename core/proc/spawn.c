@@ -1,0 +1,167 @@
+#include "proc/spawn.h"
+
+#include <string.h>
+#include "base/assert.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "proc/bond.h"
+#include "proc/process.h"
+#include "proc/send.h"
+#include "term/build.h"
+#include "term/read.h"
+
+#define FIELDS 18u
+
+static void put_str(struct dz_build *b, struct dz_str s)
+{
+    if (s.s)
+        dz_build_string(b, s.s, s.len);
+    else
+        dz_build_nil(b);
+}
+
+static void put_raw(struct dz_build *b, const uint8_t *data, size_t len)
+{
+    if (data)
+        dz_build_raw(b, data, len);
+    else
+        dz_build_nil(b);
+}
+
+struct dz_msg *dz_spawn_pack(const struct dz_nodes *nodes, const struct dz_spawn *s)
+{
+    struct dz_buf buf;
+    struct dz_build b;
+    dz_buf_init(&buf);
+    dz_build_init(&b, &buf);
+    dz_build_array(&b, FIELDS);
+    dz_build_uint(&b, s->what);
+    dz_build_uint(&b, s->flags);
+    put_str(&b, s->name);
+    put_raw(&b, s->function, s->function_len);
+    put_raw(&b, s->args, s->args_len);
+    put_raw(&b, s->spec, s->spec_len);
+    put_str(&b, s->local_name);
+    put_str(&b, s->global_name);
+    dz_build_uint(&b, s->monitor_ref);
+    dz_build_uint(&b, s->max_messages);
+    dz_build_uint(&b, s->max_bytes);
+    dz_build_uint(&b, s->timeout_ms);
+    dz_build_pid_of(&b, nodes, s->parent);
+    put_str(&b, s->child_id);
+    put_str(&b, s->path);
+    put_str(&b, s->epoch);
+    put_str(&b, s->hash);
+    dz_build_nil(&b); /* room for one more field without a new version of the wire */
+    struct dz_msg *m = dz_build_done(&b) ? NULL : dz_msg_new_copy(DZ_MSG_SPAWN, buf.data, buf.len);
+    if (m)
+        m->code = (uint16_t)s->flags;
+    dz_buf_fini(&buf);
+    return m;
+}
+
+/* A string field, or nil. */
+static int get_str(struct dz_read *r, struct dz_str *out)
+{
+    struct dz_value v;
+    int err = dz_read_next(r, &v);
+    if (err)
+        return err;
+    if (v.type == DZ_TERM_NIL) {
+        *out = (struct dz_str){NULL, 0};
+        return 0;
+    }
+    if (v.type != DZ_TERM_STRING)
+        return DZ_EFORMAT;
+    *out = (struct dz_str){v.as.str.bytes, v.as.str.len};
+    return 0;
+}
+
+/* Any value but nil, as bytes. */
+static int get_raw(struct dz_read *r, const uint8_t **data, size_t *len)
+{
+    struct dz_value v;
+    int err = dz_read_peek(r, &v);
+    if (!err)
+        err = dz_read_skip(r, data, len);
+    if (!err && v.type == DZ_TERM_NIL) {
+        *data = NULL;
+        *len = 0;
+    }
+    return err;
+}
+
+static int get_limits(struct dz_read *r, struct dz_spawn *s)
+{
+    uint64_t messages;
+    int err = dz_read_uint(r, &s->monitor_ref);
+    if (!err)
+        err = dz_read_uint(r, &messages);
+    if (!err)
+        err = dz_read_uint(r, &s->max_bytes);
+    if (!err)
+        err = dz_read_uint(r, &s->timeout_ms);
+    if (!err)
+        s->max_messages = messages < UINT32_MAX ? (uint32_t)messages : UINT32_MAX;
+    return err;
+}
+
+int dz_spawn_unpack(struct dz_nodes *nodes, const struct dz_msg *m, struct dz_spawn *s)
+{
+    struct dz_read r;
+    uint32_t count;
+    uint64_t what, flags;
+    memset(s, 0, sizeof *s);
+    dz_read_init(&r, m->data, m->len);
+    if (dz_read_array(&r, &count) || count != FIELDS)
+        return DZ_EFORMAT;
+    if (dz_read_uint(&r, &what) || what > DZ_SPAWN_SUPERVISOR || dz_read_uint(&r, &flags) || flags > UINT16_MAX)
+        return DZ_EFORMAT;
+    s->what = (enum dz_spawn_what)what;
+    s->flags = (uint32_t)flags;
+    if (get_str(&r, &s->name) || get_raw(&r, &s->function, &s->function_len) || get_raw(&r, &s->args, &s->args_len) ||
+        get_raw(&r, &s->spec, &s->spec_len) || get_str(&r, &s->local_name) || get_str(&r, &s->global_name))
+        return DZ_EFORMAT;
+    if (get_limits(&r, s) || dz_read_pid_of(&r, nodes, &s->parent))
+        return DZ_EFORMAT;
+    if (get_str(&r, &s->child_id) || get_str(&r, &s->path) || get_str(&r, &s->epoch) || get_str(&r, &s->hash))
+        return DZ_EFORMAT;
+    return 0;
+}
+
+int dz_spawn_send(struct dz_thread *t, uint32_t thread, struct dz_msg **take, struct dz_pid *pid)
+{
+    struct dz_rt *rt = t->rt;
+    struct dz_slot *slot;
+    struct dz_msg *m = *take;
+    uint32_t node = atomic_load_explicit(&rt->nodes.self, memory_order_acquire);
+    dz_assert(m->kind == DZ_MSG_SPAWN);
+    int err = dz_table_reserve(&rt->table, thread, m->code & DZ_SPAWN_HIDDEN, node, &slot, &m->to);
+    if (err)
+        return err;
+    if (pid)
+        *pid = m->to;
+    *take = NULL;
+    dz_send_must(t, m);
+    return 0;
+}
+
+int dz_spawn_apply(struct dz_thread *t, struct dz_proc *p, const struct dz_spawn *s, struct dz_pid from,
+                   struct dz_pid *owner)
+{
+    struct dz_rt *rt = t->rt;
+    int err = 0;
+    dz_table_set_limits(p->slot, s->max_messages, s->max_bytes);
+    if (s->local_name.s)
+        err = dz_names_register(&rt->names, &rt->table, s->local_name.s, s->local_name.len, p->pid, owner);
+    if (!err && !dz_pid_is_none(s->parent)) {
+        p->parent = s->parent;
+        if (!dz_nodes_is_self(&rt->nodes, s->parent.node))
+            err = dz_bond_add(t, p, DZ_BOND_PARENT, s->parent, 0, NULL);
+    }
+    if (!err && (s->flags & DZ_SPAWN_LINK))
+        err = dz_bond_add(t, p, DZ_BOND_LINK, from, 0, NULL);
+    if (!err && (s->flags & DZ_SPAWN_MONITOR))
+        err = dz_bond_add(t, p, DZ_BOND_WATCHED, from, s->monitor_ref, NULL);
+    return err;
+}

@@ -19,7 +19,8 @@ void *dz_zalloc(size_t count, size_t size)
 {
     if (count == 0 || size == 0)
         return calloc(1, 1);
-    return calloc(count, size);
+    /* calloc would see it too, but a sanitizer's calloc ends the program instead of returning. */
+    return count > SIZE_MAX / size ? NULL : calloc(count, size);
 }
 
 void *dz_realloc(void *p, size_t size)

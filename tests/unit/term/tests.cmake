@@ -1,0 +1,1 @@
+dz_unit_test(term term build read)

@@ -47,8 +47,8 @@ struct dz_spawn {
     uint64_t timeout_ms;      /* for init; DZ_INFINITY none. Enforced by who asks; a remote node enforces it too */
     struct dz_pid parent;     /* supervisor, or none */
     struct dz_str child_id;
-    struct dz_str path;       /* "root/child/child", or absent */
-    struct dz_str epoch;      /* packed numbers, see cluster/placement.h; or absent */
+    struct dz_str path;       /* "root/child/child", '/' and '%' inside an id written %2F and %25; or absent */
+    struct dz_str epoch;      /* its numbers, root first, 8 bytes big-endian each; or absent */
     struct dz_str hash;       /* SHA-256 of the behaviour file on the asking node, 32 bytes; or absent */
 };
 

@@ -44,8 +44,8 @@ static struct dz_native *claim_free(struct dz_rt *rt)
     dz_list_each (&rt->natives_free, it) {
         struct dz_native *n = dz_list_entry(it, struct dz_native, all);
         uint32_t idle = DZ_NATIVE_IDLE;
-        /* acquire: sees all that the last runner did (release in rest). */
-        if (atomic_compare_exchange_strong_explicit(&n->state, &idle, DZ_NATIVE_RUNNING, memory_order_acquire,
+        /* Sees all that the last runner did (rest). */
+        if (atomic_compare_exchange_strong_explicit(&n->state, &idle, DZ_NATIVE_RUNNING, memory_order_seq_cst,
                                                     memory_order_relaxed)) {
             dz_list_remove(&n->all);
             found = n;
@@ -76,23 +76,31 @@ static void block_free(struct dz_rt *rt, struct dz_native *n)
     pthread_mutex_unlock(&rt->natives_lock);
 }
 
+/* A message was pushed. All operations on `state` are seq_cst: a producer that finds it QUEUED or RUNNING_AGAIN does nothing
+ * more, and its push (seq_cst) comes before the run, or the look at the queue, that follows. */
 static void make_ready(struct dz_thread *t, struct dz_native *n)
 {
-    uint32_t idle = DZ_NATIVE_IDLE;
-    /* acq_rel: pairs with the release in rest and the acquire in dz_native_run. */
-    if (atomic_compare_exchange_strong_explicit(&n->state, &idle, DZ_NATIVE_QUEUED, memory_order_acq_rel,
-                                                memory_order_relaxed))
-        t->rt->ports.native_ready(t->rt->ports.ctx, t, n);
+    uint32_t state = atomic_load_explicit(&n->state, memory_order_seq_cst);
+    while (state == DZ_NATIVE_IDLE || state == DZ_NATIVE_RUNNING) {
+        uint32_t next = state == DZ_NATIVE_IDLE ? DZ_NATIVE_QUEUED : DZ_NATIVE_RUNNING_AGAIN;
+        if (!atomic_compare_exchange_weak_explicit(&n->state, &state, next, memory_order_seq_cst, memory_order_seq_cst))
+            continue;
+        if (next == DZ_NATIVE_QUEUED)
+            t->rt->ports.native_ready(t->rt->ports.ctx, t, n);
+        return;
+    }
 }
 
-/* The end of a run. A message pushed while we ran found us RUNNING and left it to us to look again; the fences (here and in
- * dz_native_push) make sure that one of the two sides sees the other. */
+/* The end of a run. The queue is looked at while it is still ours: once the state is IDLE somebody else may be popping. */
 static void rest(struct dz_thread *t, struct dz_native *n)
 {
-    atomic_store_explicit(&n->state, DZ_NATIVE_IDLE, memory_order_release);
-    atomic_thread_fence(memory_order_seq_cst);
-    if (!dz_mpsc_empty(&n->queue))
-        make_ready(t, n);
+    uint32_t running = DZ_NATIVE_RUNNING;
+    if (dz_mpsc_empty(&n->queue) &&
+        atomic_compare_exchange_strong_explicit(&n->state, &running, DZ_NATIVE_IDLE, memory_order_seq_cst,
+                                                memory_order_relaxed))
+        return;
+    atomic_store_explicit(&n->state, DZ_NATIVE_QUEUED, memory_order_seq_cst);
+    t->rt->ports.native_ready(t->rt->ports.ctx, t, n);
 }
 
 int dz_native_new(struct dz_thread *t, const struct dz_native_ops *ops, void *data, bool hidden, struct dz_slot *slot,
@@ -108,8 +116,8 @@ int dz_native_new(struct dz_thread *t, const struct dz_native_ops *ops, void *da
         uint32_t node = atomic_load_explicit(&rt->nodes.self, memory_order_acquire);
         int err = dz_table_reserve(&rt->table, t->index, hidden, node, &slot, &pid);
         if (err) {
-            atomic_store_explicit(&n->state, DZ_NATIVE_IDLE, memory_order_release);
             block_free(rt, n);
+            rest(t, n);
             return err;
         }
     }
@@ -143,9 +151,7 @@ void dz_native_delete(struct dz_native *n)
 void dz_native_push(struct dz_thread *t, struct dz_native *n, struct dz_msg *m)
 {
     dz_mpsc_push(&n->queue, &m->node);
-    atomic_thread_fence(memory_order_seq_cst); /* pairs with the one in rest */
-    if (atomic_load_explicit(&n->state, memory_order_relaxed) == DZ_NATIVE_IDLE)
-        make_ready(t, n);
+    make_ready(t, n);
 }
 
 static void handle(struct dz_thread *t, struct dz_native *n, struct dz_msg *m)
@@ -195,8 +201,8 @@ static void finish(struct dz_thread *t, struct dz_native *n)
 bool dz_native_run(struct dz_thread *t, struct dz_native *n, unsigned budget)
 {
     uint32_t queued = DZ_NATIVE_QUEUED;
-    /* acquire: sees what the last runner left (release in rest). */
-    if (!atomic_compare_exchange_strong_explicit(&n->state, &queued, DZ_NATIVE_RUNNING, memory_order_acquire,
+    /* Sees what the last runner left (rest) and every push whose producer found the native QUEUED (make_ready). */
+    if (!atomic_compare_exchange_strong_explicit(&n->state, &queued, DZ_NATIVE_RUNNING, memory_order_seq_cst,
                                                  memory_order_relaxed))
         return false;
     bool outer = t->in_native;

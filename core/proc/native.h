@@ -10,7 +10,12 @@
 #include "base/mpsc.h"
 #include "proc/process.h"
 
-enum dz_native_state { DZ_NATIVE_IDLE, DZ_NATIVE_QUEUED, DZ_NATIVE_RUNNING };
+enum dz_native_state {
+    DZ_NATIVE_IDLE,
+    DZ_NATIVE_QUEUED,        /* native_ready was told; whoever claims it runs it */
+    DZ_NATIVE_RUNNING,
+    DZ_NATIVE_RUNNING_AGAIN, /* and a message came meanwhile: QUEUED after this run */
+};
 
 struct dz_native;
 struct dz_native_ops {

@@ -190,8 +190,13 @@ void dz_process_arrive(struct dz_thread *t, struct dz_proc *p, struct dz_msg *m)
 static void finish(struct dz_thread *t, struct dz_native *n)
 {
     struct dz_rt *rt = t->rt;
-    n->ops->end(t, n);
+    const struct dz_native_ops *ops = n->ops;
+    struct dz_pid pid = n->proc.pid;
+    void *data = n->data;
+    ops->end(t, n);
     dz_process_finish(t, &n->proc);
+    if (ops->gone)
+        ops->gone(t, pid, data);
     struct dz_mpsc_node *node;
     while ((node = dz_mpsc_pop(&n->queue)) != NULL)
         dz_process_bounce(t, dz_container_of(node, struct dz_msg, node));

@@ -26,6 +26,9 @@ struct dz_native_ops {
     /* The native was killed or finished: free its `data`. It may still send (dz_send); links, monitors and owed answers are told
      * right after. */
     void (*end)(struct dz_thread *t, struct dz_native *n);
+    /* May be NULL. After the end, when pid and names are free and everybody was told: the last moment of `data`, for answers that
+     * must find the process gone. `end` then leaves `data` alone. */
+    void (*gone)(struct dz_thread *t, struct dz_pid pid, void *data);
 };
 
 struct dz_native {

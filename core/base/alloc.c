@@ -2,7 +2,8 @@
  * Owns:    nothing.
  * Threads: any.
  * Fails:   NULL, or abort with a message in the _must forms.
- * All seven functions stand in this one object file, so that tests/support/fault_alloc.c replaces them as a whole. */
+ * All seven functions stand in this one object file, so that tests/support/fault_alloc.c replaces them as a
+ * whole. */
 #include "base/alloc.h"
 
 #include <stdint.h>

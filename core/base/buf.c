@@ -12,7 +12,7 @@
 #include "base/assert.h"
 #include "base/err.h"
 
-#define FIRST_CAP 64u
+#define FIRST_CAP       64u
 #define PRINTF_ON_STACK 256
 
 void dz_buf_init(struct dz_buf *b)
@@ -99,7 +99,8 @@ int dz_buf_append_u64(struct dz_buf *b, uint64_t v)
     return dz_buf_append(b, &v, sizeof v);
 }
 
-/* vsnprintf wants room for a zero byte that the limit may not leave: long texts take a detour through the heap. */
+/* vsnprintf wants room for a zero byte that the limit may not leave: long texts take a detour through the
+ * heap. */
 static int print_long(struct dz_buf *b, const char *format, va_list args, size_t len)
 {
     int err = dz_buf_reserve(b, len);

@@ -14,7 +14,7 @@ struct entry {
 };
 
 static const struct entry table[] = {
-#define DZ_ERR_ENTRY(symbol, number, name, text) { number, name, text },
+#define DZ_ERR_ENTRY(symbol, number, name, text) {number, name, text},
     DZ_ERRORS(DZ_ERR_ENTRY)
 #undef DZ_ERR_ENTRY
 };

@@ -12,7 +12,7 @@
 #include "base/err.h"
 
 #define FIRST_CAP 16u
-#define MAX_CAP (1u << 30)
+#define MAX_CAP   (1u << 30)
 
 void dz_heap_init(struct dz_heap *h)
 {

@@ -2,8 +2,8 @@
  * Owns:    nothing beyond one line while it is written.
  * Threads: any; each line is one write(), so lines of several threads do not mix.
  * Fails:   never; a line that finds no memory or no reader is lost.
- * Texts and values come from scripts and peers: control bytes are escaped, so that one line stays one line. Times are
- * UTC, which makes a simulated run print the same everywhere. */
+ * Texts and values come from scripts and peers: control bytes are escaped, so that one line stays one line.
+ * Times are UTC, which makes a simulated run print the same everywhere. */
 #include "base/log.h"
 
 #include <errno.h>
@@ -17,10 +17,10 @@
 #include "base/assert.h"
 #include "base/buf.h"
 
-#define MAX_FIELDS 24
+#define MAX_FIELDS      24
 #define MAX_VALUE_BYTES (16u * 1024u) /* longer texts and values are cut with "..." */
 
-static const char *const level_names[] = { "debug", "info", "warn", "error", "off" };
+static const char *const level_names[] = {"debug", "info", "warn", "error", "off"};
 
 #define LEVEL_COUNT (sizeof level_names / sizeof level_names[0])
 
@@ -61,7 +61,7 @@ void dz_log_fields(const struct dz_log *log, enum dz_log_level level, const char
         if (!name)
             break;
         const char *value = va_arg(args, const char *);
-        fields[count++] = (struct dz_log_field){ .name = name, .value = value ? value : "" };
+        fields[count++] = (struct dz_log_field){.name = name, .value = value ? value : ""};
         if (!value)
             break;
     }
@@ -86,12 +86,16 @@ static void put_text(struct line *l, const char *s)
     put(l, s, strlen(s));
 }
 
-/* The bytes of the UTF-8 character at s; 0 when there is none. The zero byte behind s stops every longer look. */
+/* The bytes of the UTF-8 character at s; 0 when there is none. The zero byte behind s stops every longer
+ * look. */
 static size_t utf8_len(const unsigned char *s)
 {
     if (s[0] < 0x80)
         return 1;
-    size_t len = s[0] >= 0xc2 && s[0] <= 0xdf ? 2 : (s[0] & 0xf0) == 0xe0 ? 3 : s[0] >= 0xf0 && s[0] <= 0xf4 ? 4 : 0;
+    size_t len = s[0] >= 0xc2 && s[0] <= 0xdf   ? 2
+                 : (s[0] & 0xf0) == 0xe0        ? 3
+                 : s[0] >= 0xf0 && s[0] <= 0xf4 ? 4
+                                                : 0;
     for (size_t i = 1; i < len; i++)
         if ((s[i] & 0xc0) != 0x80)
             return 0;
@@ -110,7 +114,7 @@ static void put_escape(struct line *l, unsigned char c, bool json)
     else if (c == '\r')
         put(l, "\\r", 2);
     else if (c == '"' || c == '\\')
-        put(l, (char[]){ '\\', (char)c }, 2);
+        put(l, (char[]){'\\', (char)c}, 2);
     else
         put(l, text, (size_t)snprintf(text, sizeof text, json ? "\\u%04x" : "\\x%02x", c));
 }
@@ -120,8 +124,8 @@ static bool is_control(unsigned char c)
     return c < 0x20 || c == 0x7f;
 }
 
-/* Writes s with control bytes escaped; quotes and backslashes too when it stands in quotes. What is not UTF-8 passes
- * as an escape in text and as U+FFFD in JSON, which knows only characters. */
+/* Writes s with control bytes escaped; quotes and backslashes too when it stands in quotes. What is not UTF-8
+ * passes as an escape in text and as U+FFFD in JSON, which knows only characters. */
 static void put_escaped(struct line *l, const char *s, bool quotes, bool json)
 {
     const unsigned char *at = (const unsigned char *)s;
@@ -167,8 +171,9 @@ static void text_line(struct line *l, uint64_t ms, enum dz_log_level level, cons
 {
     char head[48];
     unsigned day = (unsigned)(ms % 86400000u);
-    put(l, head, (size_t)snprintf(head, sizeof head, "%02u:%02u:%02u.%03u %-5s ", day / 3600000u, day / 60000u % 60u,
-                                  day / 1000u % 60u, day % 1000u, dz_log_level_name(level)));
+    put(l, head,
+        (size_t)snprintf(head, sizeof head, "%02u:%02u:%02u.%03u %-5s ", day / 3600000u, day / 60000u % 60u,
+                         day / 1000u % 60u, day % 1000u, dz_log_level_name(level)));
     put_escaped(l, text, false, false);
     for (size_t i = 0; i < count; i++) {
         const char *value = fields[i].value ? fields[i].value : "";
@@ -198,8 +203,9 @@ static void json_line(struct line *l, uint64_t ms, enum dz_log_level level, cons
     gmtime_r(&seconds, &tm);
     size_t len = strftime(head, sizeof head, "{\"time\":\"%Y-%m-%dT%H:%M:%S", &tm);
     put(l, head, len);
-    put(l, head, (size_t)snprintf(head, sizeof head, ".%03uZ\",\"level\":\"%s\",\"text\":", (unsigned)(ms % 1000u),
-                                  dz_log_level_name(level)));
+    put(l, head,
+        (size_t)snprintf(head, sizeof head, ".%03uZ\",\"level\":\"%s\",\"text\":", (unsigned)(ms % 1000u),
+                         dz_log_level_name(level)));
     put_quoted(l, text, true);
     for (size_t i = 0; i < count; i++) {
         put_text(l, is_reserved(fields[i].name) ? ",\"_" : ",\"");
@@ -228,7 +234,7 @@ static void fd_sink(void *ctx, enum dz_log_level level, const char *text, const 
                     size_t count)
 {
     const struct dz_log_fd *to = ctx;
-    struct line l = { .err = 0 };
+    struct line l = {.err = 0};
     uint64_t ms = dz_env_wall_ms(to->env);
     dz_buf_init(&l.buf);
     if (to->json)

@@ -2,12 +2,13 @@
  * Owns:    entries and index; dz_smap also the copies of its keys.
  * Threads: one at a time.
  * Fails:   DZ_ENOMEM on insertion, the table unchanged.
- * Entries lie in insertion order; the index, twice as long, holds 1 + the place of an entry (0: free) and is probed
- * linearly. A removed entry keeps its place in the index, as a mark that probing goes on, until the entries are full:
- * then they are packed where they lie, or packed into twice the room, and the index is made anew. So a table that
- * gains and loses entries allocates nothing, and removal never moves what an iterator has not seen.
- * The hash has no seed, because runs must repeat. Whoever knows the constants can choose keys that collide; keys chosen
- * by peers therefore belong only into tables whose size their owner limits, and only after authentication. */
+ * Entries lie in insertion order; the index, twice as long, holds 1 + the place of an entry (0: free) and is
+ * probed linearly. A removed entry keeps its place in the index, as a mark that probing goes on, until the
+ * entries are full: then they are packed where they lie, or packed into twice the room, and the index is made
+ * anew. So a table that gains and loses entries allocates nothing, and removal never moves what an iterator
+ * has not seen. The hash has no seed, because runs must repeat. Whoever knows the constants can choose keys
+ * that collide; keys chosen by peers therefore belong only into tables whose size their owner limits, and
+ * only after authentication. */
 #include "base/map.h"
 
 #include <string.h>
@@ -17,7 +18,7 @@
 #include "base/err.h"
 
 #define FIRST_CAP 8u
-#define MAX_CAP (1u << 30)
+#define MAX_CAP   (1u << 30)
 
 #define SALT_A 0x9e3779b97f4a7c15u
 #define SALT_B 0xd6e8feb86659fd93u
@@ -55,7 +56,7 @@ static uint32_t hash_string(const char *key, size_t len)
     size_t left = len;
     for (; left > 16; left -= 16, key += 16)
         h = mix(word(key) ^ SALT_B, word(key + 8) ^ h);
-    char rest[16] = { 0 };
+    char rest[16] = {0};
     if (left > 0)
         memcpy(rest, key, left);
     h = mix(word(rest) ^ SALT_B, word(rest + 8) ^ h);
@@ -70,7 +71,8 @@ static void index_add(uint32_t *index, uint32_t mask, uint32_t hash, uint32_t pl
     index[slot] = place + 1;
 }
 
-/* The room a full table of `count` living entries needs: the same if packing frees at least a quarter, else double. */
+/* The room a full table of `count` living entries needs: the same if packing frees at least a quarter, else
+ * double. */
 static uint32_t next_cap(uint32_t cap, uint32_t count)
 {
     if (cap == 0)
@@ -160,7 +162,7 @@ int dz_map_put(struct dz_map *m, uint64_t key, void *value)
         if (err)
             return err;
     }
-    m->entries[m->used] = (struct dz_map_entry){ .key = key, .value = value };
+    m->entries[m->used] = (struct dz_map_entry){.key = key, .value = value};
     index_add(m->index, m->mask, hash_number(key), m->used);
     m->used++;
     m->count++;
@@ -281,7 +283,8 @@ int dz_smap_put(struct dz_smap *m, const char *key, size_t len, void *value)
         dz_free(copy);
         return err;
     }
-    m->entries[m->used] = (struct dz_smap_entry){ .key = copy, .len = (uint32_t)len, .hash = hash, .value = value };
+    m->entries[m->used] =
+        (struct dz_smap_entry){.key = copy, .len = (uint32_t)len, .hash = hash, .value = value};
     index_add(m->index, m->mask, hash, m->used);
     m->used++;
     m->count++;

@@ -2,8 +2,9 @@
  * Owns:    nothing but its stub node.
  * Threads: push from any; pop and empty only from the consumer.
  * Fails:   never; push is two steps and never waits.
- * The list runs from `tail` (oldest) to `head` (newest). A push swings `head` first and links the old head after that;
- * between the two steps the list is cut, which pop sees as "nothing yet". The stub is what the list holds when empty. */
+ * The list runs from `tail` (oldest) to `head` (newest). A push swings `head` first and links the old head
+ * after that; between the two steps the list is cut, which pop sees as "nothing yet". The stub is what the
+ * list holds when empty. */
 #include "base/mpsc.h"
 
 #include <stddef.h>
@@ -18,8 +19,8 @@ void dz_mpsc_init(struct dz_mpsc *q)
 void dz_mpsc_push(struct dz_mpsc *q, struct dz_mpsc_node *node)
 {
     atomic_store_explicit(&node->next, NULL, memory_order_relaxed);
-    /* seq_cst: pairs with the load in dz_mpsc_empty. A consumer that announces its sleep (seq_cst) and then sees an
-     * empty queue is seen asleep by the producer that looks after this exchange. */
+    /* seq_cst: pairs with the load in dz_mpsc_empty. A consumer that announces its sleep (seq_cst) and then
+     * sees an empty queue is seen asleep by the producer that looks after this exchange. */
     struct dz_mpsc_node *prev = atomic_exchange_explicit(&q->head, node, memory_order_seq_cst);
     /* release: pairs with the acquire loads of `next` in dz_mpsc_pop, which then read the node's contents. */
     atomic_store_explicit(&prev->next, node, memory_order_release);
@@ -42,7 +43,8 @@ struct dz_mpsc_node *dz_mpsc_pop(struct dz_mpsc *q)
         next = next_of(tail);
     }
     if (!next) {
-        /* acquire: pairs with the exchange in dz_mpsc_push; another head means that a producer is about to link. */
+        /* acquire: pairs with the exchange in dz_mpsc_push; another head means that a producer is about to
+         * link. */
         if (atomic_load_explicit(&q->head, memory_order_acquire) != tail)
             return NULL;
         /* The last node can leave only with another one behind it. */
@@ -57,6 +59,7 @@ struct dz_mpsc_node *dz_mpsc_pop(struct dz_mpsc *q)
 
 bool dz_mpsc_empty(struct dz_mpsc *q)
 {
-    /* seq_cst: see dz_mpsc_push. The stub at both ends: everything before it was popped, nothing came behind it. */
+    /* seq_cst: see dz_mpsc_push. The stub at both ends: everything before it was popped, nothing came behind
+     * it. */
     return q->tail == &q->stub && atomic_load_explicit(&q->head, memory_order_seq_cst) == &q->stub;
 }

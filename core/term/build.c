@@ -2,8 +2,9 @@
  * Owns:    nothing; the buffer is the caller's.
  * Threads: one at a time.
  * Fails:   the first error sticks in `err`.
- * Every write asks the buffer for room once, for its head and its bytes together, and always takes the shortest form:
- * equal values have equal bytes. Pids, refs and raw bytes are written as they come: the caller has checked them. */
+ * Every write asks the buffer for room once, for its head and its bytes together, and always takes the
+ * shortest form: equal values have equal bytes. Pids, refs and raw bytes are written as they come: the caller
+ * has checked them. */
 #include "term/build.h"
 
 #include <math.h>
@@ -120,7 +121,8 @@ static uint8_t *store_negative(uint8_t *p, int64_t v)
     return store64(p, (uint64_t)v);
 }
 
-/* Through the stack, because a buffer near its limit has room for the form it takes but not for the longest one. */
+/* Through the stack, because a buffer near its limit has room for the form it takes but not for the longest
+ * one. */
 static void wide_int(struct dz_build *b, int64_t v)
 {
     uint8_t form[9];
@@ -232,12 +234,18 @@ void dz_build_map(struct dz_build *b, uint32_t count)
 static uint8_t fixext_tag(size_t len)
 {
     switch (len) {
-    case 1: return 0xd4;
-    case 2: return 0xd5;
-    case 4: return 0xd6;
-    case 8: return 0xd7;
-    case 16: return 0xd8;
-    default: return 0;
+    case 1:
+        return 0xd4;
+    case 2:
+        return 0xd5;
+    case 4:
+        return 0xd6;
+    case 8:
+        return 0xd7;
+    case 16:
+        return 0xd8;
+    default:
+        return 0;
     }
 }
 

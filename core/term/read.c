@@ -2,8 +2,9 @@
  * Owns:    nothing; strings point into the bytes read.
  * Threads: one reader, one thread.
  * Fails:   DZ_EFORMAT, DZ_ETOODEEP; the cursor then does not move.
- * Of MessagePack this is the part that build.c writes, in any width of head: no bin, no float 32, no other ext types.
- * A count that the bytes left cannot hold is malformed, so whoever makes room for `count` elements is not fooled. */
+ * Of MessagePack this is the part that build.c writes, in any width of head: no bin, no float 32, no other
+ * ext types. A count that the bytes left cannot hold is malformed, so whoever makes room for `count` elements
+ * is not fooled. */
 #include "term/read.h"
 
 #include <string.h>
@@ -35,7 +36,8 @@ static inline size_t left(const uint8_t *p, const uint8_t *end)
     return (size_t)(end - p);
 }
 
-/* All below parse what follows the tag at p and give where the value, or the head of a table, ends; NULL if malformed. */
+/* All below parse what follows the tag at p and give where the value, or the head of a table, ends; NULL if
+ * malformed. */
 
 static inline const uint8_t *bytes(const uint8_t *p, const uint8_t *end, struct dz_value *v,
                                    enum dz_term_type type, size_t len)
@@ -112,7 +114,8 @@ static const uint8_t *ext(const uint8_t *p, const uint8_t *end, struct dz_value 
     switch (type) {
     case DZ_EXT_PID:
     case DZ_EXT_REF:
-        return len <= DZ_TERM_MAX_ID ? bytes(p, end, v, type == DZ_EXT_PID ? DZ_TERM_PID : DZ_TERM_REF, len) : NULL;
+        return len <= DZ_TERM_MAX_ID ? bytes(p, end, v, type == DZ_EXT_PID ? DZ_TERM_PID : DZ_TERM_REF, len)
+                                     : NULL;
     case DZ_EXT_INT64:
     case DZ_EXT_UINT64:
         if (len != 8)
@@ -147,18 +150,47 @@ static const uint8_t *boolean(const uint8_t *p, struct dz_value *v, bool value)
 static const uint8_t *tagged(uint8_t tag, const uint8_t *p, const uint8_t *end, struct dz_value *v)
 {
     switch (tag) {
-    case 0xc0: v->type = DZ_TERM_NIL; return p;
-    case 0xc2: return boolean(p, v, false);
-    case 0xc3: return boolean(p, v, true);
-    case 0xc7: case 0xc8: case 0xc9: return wide_ext(p, end, v, (size_t)1 << (tag - 0xc7));
-    case 0xcb: return float64(p, end, v);
-    case 0xcc: case 0xcd: case 0xce: case 0xcf: return unsigned_int(p, end, v, (size_t)1 << (tag - 0xcc));
-    case 0xd0: case 0xd1: case 0xd2: case 0xd3: return signed_int(p, end, v, (size_t)1 << (tag - 0xd0));
-    case 0xd4: case 0xd5: case 0xd6: case 0xd7: case 0xd8: return ext(p, end, v, (size_t)1 << (tag - 0xd4));
-    case 0xd9: case 0xda: case 0xdb: return string(p, end, v, (size_t)1 << (tag - 0xd9));
-    case 0xdc: case 0xdd: return wide_table(p, end, v, DZ_TERM_ARRAY, (size_t)2 << (tag - 0xdc));
-    case 0xde: case 0xdf: return wide_table(p, end, v, DZ_TERM_MAP, (size_t)2 << (tag - 0xde));
-    default: return NULL;
+    case 0xc0:
+        v->type = DZ_TERM_NIL;
+        return p;
+    case 0xc2:
+        return boolean(p, v, false);
+    case 0xc3:
+        return boolean(p, v, true);
+    case 0xc7:
+    case 0xc8:
+    case 0xc9:
+        return wide_ext(p, end, v, (size_t)1 << (tag - 0xc7));
+    case 0xcb:
+        return float64(p, end, v);
+    case 0xcc:
+    case 0xcd:
+    case 0xce:
+    case 0xcf:
+        return unsigned_int(p, end, v, (size_t)1 << (tag - 0xcc));
+    case 0xd0:
+    case 0xd1:
+    case 0xd2:
+    case 0xd3:
+        return signed_int(p, end, v, (size_t)1 << (tag - 0xd0));
+    case 0xd4:
+    case 0xd5:
+    case 0xd6:
+    case 0xd7:
+    case 0xd8:
+        return ext(p, end, v, (size_t)1 << (tag - 0xd4));
+    case 0xd9:
+    case 0xda:
+    case 0xdb:
+        return string(p, end, v, (size_t)1 << (tag - 0xd9));
+    case 0xdc:
+    case 0xdd:
+        return wide_table(p, end, v, DZ_TERM_ARRAY, (size_t)2 << (tag - 0xdc));
+    case 0xde:
+    case 0xdf:
+        return wide_table(p, end, v, DZ_TERM_MAP, (size_t)2 << (tag - 0xde));
+    default:
+        return NULL;
     }
 }
 
@@ -378,7 +410,8 @@ bool dz_read_find(const uint8_t *data, size_t len, const char *key, struct dz_re
         struct dz_value k;
         const uint8_t *bytes_of_value;
         size_t value_len;
-        if (dz_read_peek(&r, &k) || dz_read_skip(&r, NULL, NULL) || dz_read_skip(&r, &bytes_of_value, &value_len))
+        if (dz_read_peek(&r, &k) || dz_read_skip(&r, NULL, NULL) ||
+            dz_read_skip(&r, &bytes_of_value, &value_len))
             return false;
         if (k.type != DZ_TERM_STRING || k.as.str.len != key_len || memcmp(k.as.str.bytes, key, key_len) != 0)
             continue;

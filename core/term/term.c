@@ -65,7 +65,7 @@ static int check_value(struct dz_read *r, unsigned flags)
             if (depth == DZ_TERM_MAX_DEPTH)
                 return DZ_ETOODEEP;
             bool is_map = v.type == DZ_TERM_MAP;
-            open[depth++] = (struct open_table){ (uint64_t)v.as.count * (is_map ? 2 : 1), is_map };
+            open[depth++] = (struct open_table){(uint64_t)v.as.count * (is_map ? 2 : 1), is_map};
         }
         while (depth > 0 && open[depth - 1].to_come == 0)
             depth--;
@@ -85,7 +85,7 @@ int dz_term_check(const uint8_t *data, size_t len, unsigned flags)
     return dz_read_at_end(&r) ? 0 : DZ_EFORMAT;
 }
 
-/* The fixed forms. Each parser takes where it stands and gives where it ends, NULL when the form is not met. */
+/* The fixed forms. Each parser gives where the form it takes ends, NULL when it is not met. */
 
 static const char *skip_char(const char *p, const char *end, char c)
 {
@@ -121,11 +121,10 @@ static const char *skip_decimal(const char *p, const char *end, uint64_t max)
     uint64_t v = 0;
     for (; p < end && is_digit(*p); p++) {
         uint64_t digit = (uint64_t)(*p - '0');
-        if (v > (max - digit) / 10)
+        if (__builtin_mul_overflow(v, 10u, &v) || __builtin_add_overflow(v, digit, &v))
             return NULL;
-        v = v * 10 + digit;
     }
-    return p;
+    return v <= max ? p : NULL;
 }
 
 /* The host may hold colons (IPv6), so it ends at the last one before the '/'. */
@@ -236,7 +235,7 @@ static void put_escape(struct out *o, char c)
     else if (c == '\r')
         put(o, "\\r", 2);
     else if (c == '"' || c == '\\')
-        put(o, (char[]){ '\\', c }, 2);
+        put(o, (char[]){'\\', c}, 2);
     else
         put(o, text, (size_t)snprintf(text, sizeof text, "\\%03u", (unsigned)(unsigned char)c));
 }
@@ -270,27 +269,47 @@ static void put_scalar(struct out *o, const struct dz_value *v)
     char text[32];
     int len = 0;
     switch (v->type) {
-    case DZ_TERM_NIL: put_text(o, "nil"); break;
-    case DZ_TERM_BOOL: put_text(o, v->as.boolean ? "true" : "false"); break;
-    case DZ_TERM_INT: len = snprintf(text, sizeof text, "%" PRId64, v->as.integer); break;
-    case DZ_TERM_UINT: len = snprintf(text, sizeof text, "%" PRIu64, v->as.uinteger); break;
-    case DZ_TERM_INT64: len = snprintf(text, sizeof text, "%" PRId64 "LL", v->as.integer); break;
-    case DZ_TERM_UINT64: len = snprintf(text, sizeof text, "%" PRIu64 "ULL", v->as.uinteger); break;
-    case DZ_TERM_FLOAT: put_number(o, v->as.number); break;
-    case DZ_TERM_STRING: put_quoted(o, v->as.str.bytes, v->as.str.len); break;
+    case DZ_TERM_NIL:
+        put_text(o, "nil");
+        break;
+    case DZ_TERM_BOOL:
+        put_text(o, v->as.boolean ? "true" : "false");
+        break;
+    case DZ_TERM_INT:
+        len = snprintf(text, sizeof text, "%" PRId64, v->as.integer);
+        break;
+    case DZ_TERM_UINT:
+        len = snprintf(text, sizeof text, "%" PRIu64, v->as.uinteger);
+        break;
+    case DZ_TERM_INT64:
+        len = snprintf(text, sizeof text, "%" PRId64 "LL", v->as.integer);
+        break;
+    case DZ_TERM_UINT64:
+        len = snprintf(text, sizeof text, "%" PRIu64 "ULL", v->as.uinteger);
+        break;
+    case DZ_TERM_FLOAT:
+        put_number(o, v->as.number);
+        break;
+    case DZ_TERM_STRING:
+        put_quoted(o, v->as.str.bytes, v->as.str.len);
+        break;
     case DZ_TERM_PID:
-    case DZ_TERM_REF: put(o, v->as.str.bytes, v->as.str.len); break;
-    case DZ_TERM_FUNCTION: put_text(o, v->as.str.bytes[12] == 'f' ? "function" : "table"); break;
+    case DZ_TERM_REF:
+        put(o, v->as.str.bytes, v->as.str.len);
+        break;
+    case DZ_TERM_FUNCTION:
+        put_text(o, v->as.str.bytes[12] == 'f' ? "function" : "table");
+        break;
     case DZ_TERM_ARRAY:
-    case DZ_TERM_MAP: break;
+    case DZ_TERM_MAP:
+        break;
     }
     put(o, text, (size_t)len);
 }
 
-static const char *const keywords[] = { "and",    "break",  "do",  "else",     "elseif", "end",    "false",
-                                        "for",    "function", "goto", "if",    "in",     "local",  "nil",
-                                        "not",    "or",     "repeat", "return", "then",  "true",   "until",
-                                        "while" };
+static const char *const keywords[] = {"and",      "break",  "do",   "else", "elseif", "end",  "false", "for",
+                                       "function", "goto",   "if",   "in",   "local",  "nil",  "not",   "or",
+                                       "repeat",   "return", "then", "true", "until",  "while"};
 
 /* Lua takes such a key without brackets. */
 static bool is_identifier(const struct dz_value *v)
@@ -365,7 +384,7 @@ size_t dz_term_print(const uint8_t *data, size_t len, char *out, size_t cap)
 {
     if (cap == 0)
         return 0;
-    struct out o = { .text = out, .room = cap - 1 };
+    struct out o = {.text = out, .room = cap - 1};
     struct dz_read r;
     dz_read_init(&r, data, len);
     if (print_value(&o, &r, 0))
@@ -375,7 +394,7 @@ size_t dz_term_print(const uint8_t *data, size_t len, char *out, size_t cap)
 
 static size_t copy_text(const char *s, size_t len, char *out, size_t cap)
 {
-    struct out o = { .text = out, .room = cap - 1 };
+    struct out o = {.text = out, .room = cap - 1};
     put(&o, s, len);
     return finish(&o);
 }

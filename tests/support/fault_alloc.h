@@ -14,7 +14,8 @@ void dz_fault_alloc_reset(void);
 size_t dz_fault_alloc_live(void);
 /* Calls that asked for memory since the last reset, failed ones included. */
 size_t dz_fault_alloc_total(void);
-/* The n-th call from now fails, once; 1 is the next one, 0 takes the order back. The _must forms count and never fail. */
+/* The n-th call from now fails, once; 1 is the next one, 0 takes the order back. The _must forms count and
+ * never fail. */
 void dz_fault_alloc_fail_at(size_t n);
 /* True when the ordered failure has happened. */
 bool dz_fault_alloc_failed(void);

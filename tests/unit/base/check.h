@@ -1,4 +1,5 @@
-/* check.h - what every cmocka test includes, in the order cmocka wants, and a random number generator with a seed.
+/* check.h - what every cmocka test includes, in the order cmocka wants, and a random number generator with a
+ * seed.
  * Owns:    nothing; the state of the generator is the test's.
  * Threads: a state belongs to one thread. */
 #ifndef DZ_TESTS_CHECK_H

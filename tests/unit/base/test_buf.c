@@ -27,7 +27,7 @@ static void bytes_survive_growth(void **state)
     struct dz_buf b;
     dz_buf_init(&b);
     for (unsigned i = 0; i < 10000; i++) {
-        uint8_t piece[3] = { (uint8_t)i, (uint8_t)(i >> 8), 7 };
+        uint8_t piece[3] = {(uint8_t)i, (uint8_t)(i >> 8), 7};
         assert_int_equal(dz_buf_append(&b, piece, sizeof piece), 0);
     }
     assert_int_equal(b.len, 30000);

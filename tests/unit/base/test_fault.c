@@ -1,4 +1,5 @@
-/* Every allocation of buf, map and heap fails once in turn: the call says so, and what was there before stands. */
+/* Every allocation of buf, map and heap fails once in turn: the call says so, and what was there before
+ * stands. */
 #include <string.h>
 
 #include "base/alloc.h"

@@ -72,7 +72,7 @@ static void random_step(struct model *m, uint64_t random, bool grow)
 static void a_heap_does_what_the_model_does(void **state)
 {
     (void)state;
-    struct model m = { .now = 0 };
+    struct model m = {.now = 0};
     uint64_t seed = 21;
     model_init(&m);
     for (int step = 0; step < STEPS; step++) {
@@ -94,7 +94,7 @@ static void a_heap_does_what_the_model_does(void **state)
 static void equal_times_leave_in_the_order_they_were_pushed(void **state)
 {
     (void)state;
-    struct model m = { .now = 0 };
+    struct model m = {.now = 0};
     model_init(&m);
     for (uint32_t i = 0; i < NODES; i++)
         model_push(&m, (i * 7) % NODES, 5);
@@ -122,7 +122,7 @@ static void the_extremes_of_time_keep_their_order(void **state)
     (void)state;
     struct dz_heap h;
     struct dz_heap_node n[3];
-    const uint64_t keys[3] = { UINT64_MAX, 0, UINT64_MAX - 1 };
+    const uint64_t keys[3] = {UINT64_MAX, 0, UINT64_MAX - 1};
     dz_heap_init(&h);
     for (int i = 0; i < 3; i++) {
         dz_heap_node_init(&n[i]);

@@ -19,7 +19,8 @@ static void fill(struct dz_list *head, struct item *items, int count, int from)
 static void check_order(struct dz_list *head, const int *numbers, int count)
 {
     int i = 0;
-    dz_list_each(head, it) {
+    dz_list_each(head, it)
+    {
         assert_true(i < count);
         assert_int_equal(dz_list_entry(it, struct item, link)->number, numbers[i++]);
     }
@@ -32,12 +33,12 @@ static void both_ends_take_nodes(void **state)
 {
     (void)state;
     struct dz_list head;
-    struct item items[3], first = { .number = 0 };
+    struct item items[3], first = {.number = 0};
     fill(&head, items, 3, 1);
     dz_list_push_front(&head, &first.link);
-    check_order(&head, (int[]){ 0, 1, 2, 3 }, 4);
+    check_order(&head, (int[]){0, 1, 2, 3}, 4);
     assert_ptr_equal(dz_list_pop_front(&head), &first.link);
-    check_order(&head, (int[]){ 1, 2, 3 }, 3);
+    check_order(&head, (int[]){1, 2, 3}, 3);
 }
 
 static void removing_twice_is_harmless(void **state)
@@ -49,7 +50,7 @@ static void removing_twice_is_harmless(void **state)
     dz_list_remove(&items[1].link);
     dz_list_remove(&items[1].link);
     assert_true(dz_list_empty(&items[1].link));
-    check_order(&head, (int[]){ 1, 3 }, 2);
+    check_order(&head, (int[]){1, 3}, 2);
 }
 
 static void the_present_node_may_be_removed(void **state)
@@ -58,11 +59,12 @@ static void the_present_node_may_be_removed(void **state)
     struct dz_list head;
     struct item items[6];
     fill(&head, items, 6, 0);
-    dz_list_each_safe(&head, it) {
+    dz_list_each_safe(&head, it)
+    {
         if (dz_list_entry(it, struct item, link)->number % 2)
             dz_list_remove(it);
     }
-    check_order(&head, (int[]){ 0, 2, 4 }, 3);
+    check_order(&head, (int[]){0, 2, 4}, 3);
 }
 
 static void splice_moves_all_and_leaves_nothing(void **state)
@@ -73,11 +75,11 @@ static void splice_moves_all_and_leaves_nothing(void **state)
     fill(&a, x, 2, 1);
     fill(&b, y, 2, 3);
     dz_list_splice_back(&a, &b);
-    check_order(&a, (int[]){ 1, 2, 3, 4 }, 4);
+    check_order(&a, (int[]){1, 2, 3, 4}, 4);
     assert_true(dz_list_empty(&b));
     assert_null(dz_list_pop_front(&b));
     dz_list_splice_back(&a, &b);
-    check_order(&a, (int[]){ 1, 2, 3, 4 }, 4);
+    check_order(&a, (int[]){1, 2, 3, 4}, 4);
 }
 
 int main(void)

@@ -25,7 +25,7 @@ static void open_log(struct fixture *f, enum dz_log_level level, int json)
     memset(f, 0, sizeof *f);
     assert_int_equal(pipe(f->pipe), 0);
     f->env.wall_ms = fixed_wall_ms;
-    f->to = (struct dz_log_fd){ .fd = f->pipe[1], .json = json, .env = &f->env };
+    f->to = (struct dz_log_fd){.fd = f->pipe[1], .json = json, .env = &f->env};
     dz_log_init_fd(&f->log, &f->to, level);
 }
 
@@ -64,9 +64,11 @@ static void values_that_would_be_misread_are_quoted(void **state)
     (void)state;
     struct fixture f;
     open_log(&f, DZ_LOG_DEBUG, 0);
-    dz_log_warn(&f.log, "t", "a", "two words", "b", "say \"x\"", "c", "", "d", "k=v", "e", "back\\slash", NULL);
-    assert_string_equal(written(&f), "12:34:56.789 warn  t a=\"two words\" b=\"say \\\"x\\\"\" c=\"\" d=\"k=v\" "
-                                     "e=\"back\\\\slash\"\n");
+    dz_log_warn(&f.log, "t", "a", "two words", "b", "say \"x\"", "c", "", "d", "k=v", "e", "back\\slash",
+                NULL);
+    assert_string_equal(written(&f),
+                        "12:34:56.789 warn  t a=\"two words\" b=\"say \\\"x\\\"\" c=\"\" d=\"k=v\" "
+                        "e=\"back\\\\slash\"\n");
     close_log(&f);
 }
 
@@ -98,9 +100,10 @@ static void json_lines_are_one_object_each(void **state)
     struct fixture f;
     open_log(&f, DZ_LOG_DEBUG, 1);
     dz_log_info(&f.log, "said \"hi\"", "peer", "a\\b", "ctl", "\x01\n", "bad", "x\xff\xc0\x80y", NULL);
-    assert_string_equal(written(&f), "{\"time\":\"2023-11-15T12:34:56.789Z\",\"level\":\"info\","
-                                     "\"text\":\"said \\\"hi\\\"\",\"peer\":\"a\\\\b\",\"ctl\":\"\\u0001\\n\","
-                                     "\"bad\":\"x\\ufffd\\ufffd\\ufffdy\"}\n");
+    assert_string_equal(written(&f),
+                        "{\"time\":\"2023-11-15T12:34:56.789Z\",\"level\":\"info\","
+                        "\"text\":\"said \\\"hi\\\"\",\"peer\":\"a\\\\b\",\"ctl\":\"\\u0001\\n\","
+                        "\"bad\":\"x\\ufffd\\ufffd\\ufffdy\"}\n");
     close_log(&f);
 }
 
@@ -110,7 +113,8 @@ static void a_json_field_never_hides_time_level_or_text(void **state)
     struct fixture f;
     open_log(&f, DZ_LOG_DEBUG, 1);
     dz_log_warn(&f.log, "t", "level", "x", "time", "y", "text", "z", NULL);
-    assert_non_null(strstr(written(&f), "\"text\":\"t\",\"_level\":\"x\",\"_time\":\"y\",\"_text\":\"z\"}\n"));
+    assert_non_null(
+        strstr(written(&f), "\"text\":\"t\",\"_level\":\"x\",\"_time\":\"y\",\"_text\":\"z\"}\n"));
     close_log(&f);
 }
 
@@ -170,7 +174,7 @@ static void a_log_without_a_reader_harms_nobody(void **state)
     close_log(&f);
     f.to.fd = -1;
     dz_log_info(&f.log, "lost", NULL);
-    struct dz_log none = { .sink = NULL };
+    struct dz_log none = {.sink = NULL};
     dz_log_error(&none, "lost", NULL);
     dz_log_write(&none, DZ_LOG_ERROR, "lost", NULL, 0);
 }

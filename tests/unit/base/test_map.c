@@ -5,7 +5,7 @@
 
 #include "check.h"
 
-#define KEYS 300
+#define KEYS  300
 #define STEPS 40000
 
 /* The naive model: for each key its value and when it was inserted. */
@@ -100,7 +100,7 @@ static void a_map_does_what_the_model_does(void **state)
 {
     (void)state;
     uint64_t seed = 11;
-    struct model m = { .now = 0 };
+    struct model m = {.now = 0};
     struct dz_map map;
     dz_map_init(&map);
     for (int step = 0; step < STEPS; step++) {
@@ -125,7 +125,7 @@ static void an_smap_does_what_the_model_does(void **state)
 {
     (void)state;
     uint64_t seed = 12;
-    struct model m = { .now = 0 };
+    struct model m = {.now = 0};
     struct dz_smap map;
     dz_smap_init(&map);
     for (int step = 0; step < STEPS; step++) {

@@ -8,7 +8,7 @@
 #include "check.h"
 
 #define PRODUCERS 4
-#define EACH 50000
+#define EACH      50000
 
 struct item {
     struct dz_mpsc_node node;
@@ -124,7 +124,7 @@ static void four_producers_lose_and_reorder_nothing(void **state)
     (void)state;
     struct dz_mpsc q;
     struct producer producers[PRODUCERS];
-    int next[PRODUCERS] = { 0 };
+    int next[PRODUCERS] = {0};
     dz_mpsc_init(&q);
     for (int i = 0; i < PRODUCERS; i++)
         start(&producers[i], &q, i);

@@ -1,5 +1,5 @@
-/* sample.h - what the tests of the term layer share: cmocka in the order it wants, names in the fixed forms, and one
- * value that holds every type.
+/* sample.h - what the tests of the term layer share: cmocka in the order it wants, names in the fixed forms,
+ * and one value that holds every type.
  * Owns:    nothing. */
 #ifndef DZ_TESTS_TERM_SAMPLE_H
 #define DZ_TESTS_TERM_SAMPLE_H
@@ -16,8 +16,8 @@
 
 #include "term/build.h"
 
-#define PID "<a@127.0.0.1:4369/1700000000000.12.3>"
-#define REF "<ref a@127.0.0.1:4369/1700000000000.12.3.99>"
+#define PID            "<a@127.0.0.1:4369/1700000000000.12.3>"
+#define REF            "<ref a@127.0.0.1:4369/1700000000000.12.3.99>"
 #define FUNCTION_BYTES "\0\0\0\1\0\0\0\2\0\0\0\3f"
 
 /* splitmix64: the same numbers on every machine. */

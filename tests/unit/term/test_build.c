@@ -35,26 +35,26 @@ static void integers_take_their_shortest_form(void **state)
         const char *bytes;
         size_t len;
     } cases[] = {
-        { 0, "\x00", 1 },
-        { 127, "\x7f", 1 },
-        { 128, "\xcc\x80", 2 },
-        { 255, "\xcc\xff", 2 },
-        { 256, "\xcd\x01\x00", 3 },
-        { 65535, "\xcd\xff\xff", 3 },
-        { 65536, "\xce\x00\x01\x00\x00", 5 },
-        { UINT32_MAX, "\xce\xff\xff\xff\xff", 5 },
-        { 4294967296, "\xcf\x00\x00\x00\x01\x00\x00\x00\x00", 9 },
-        { INT64_MAX, "\xcf\x7f\xff\xff\xff\xff\xff\xff\xff", 9 },
-        { -1, "\xff", 1 },
-        { -32, "\xe0", 1 },
-        { -33, "\xd0\xdf", 2 },
-        { -128, "\xd0\x80", 2 },
-        { -129, "\xd1\xff\x7f", 3 },
-        { -32768, "\xd1\x80\x00", 3 },
-        { -32769, "\xd2\xff\xff\x7f\xff", 5 },
-        { INT32_MIN, "\xd2\x80\x00\x00\x00", 5 },
-        { (int64_t)INT32_MIN - 1, "\xd3\xff\xff\xff\xff\x7f\xff\xff\xff", 9 },
-        { INT64_MIN, "\xd3\x80\x00\x00\x00\x00\x00\x00\x00", 9 },
+        {0, "\x00", 1},
+        {127, "\x7f", 1},
+        {128, "\xcc\x80", 2},
+        {255, "\xcc\xff", 2},
+        {256, "\xcd\x01\x00", 3},
+        {65535, "\xcd\xff\xff", 3},
+        {65536, "\xce\x00\x01\x00\x00", 5},
+        {UINT32_MAX, "\xce\xff\xff\xff\xff", 5},
+        {4294967296, "\xcf\x00\x00\x00\x01\x00\x00\x00\x00", 9},
+        {INT64_MAX, "\xcf\x7f\xff\xff\xff\xff\xff\xff\xff", 9},
+        {-1, "\xff", 1},
+        {-32, "\xe0", 1},
+        {-33, "\xd0\xdf", 2},
+        {-128, "\xd0\x80", 2},
+        {-129, "\xd1\xff\x7f", 3},
+        {-32768, "\xd1\x80\x00", 3},
+        {-32769, "\xd2\xff\xff\x7f\xff", 5},
+        {INT32_MIN, "\xd2\x80\x00\x00\x00", 5},
+        {(int64_t)INT32_MIN - 1, "\xd3\xff\xff\xff\xff\x7f\xff\xff\xff", 9},
+        {INT64_MIN, "\xd3\x80\x00\x00\x00\x00\x00\x00\x00", 9},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         dz_build_int(&f.b, cases[i].v);
@@ -104,9 +104,13 @@ static void heads_grow_with_what_they_announce(void **state)
         const char *head;
         size_t head_len;
     } cases[] = {
-        { 0, "\xa0", 1 },          { 31, "\xbf", 1 },          { 32, "\xd9\x20", 2 },
-        { 255, "\xd9\xff", 2 },    { 256, "\xda\x01\x00", 3 }, { 65535, "\xda\xff\xff", 3 },
-        { 65536, "\xdb\x00\x01\x00\x00", 5 },
+        {0, "\xa0", 1},
+        {31, "\xbf", 1},
+        {32, "\xd9\x20", 2},
+        {255, "\xd9\xff", 2},
+        {256, "\xda\x01\x00", 3},
+        {65535, "\xda\xff\xff", 3},
+        {65536, "\xdb\x00\x01\x00\x00", 5},
     };
     begin(&f);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -161,7 +165,12 @@ static void map_entries_have_helpers(void **state)
     dz_build_kint(&f.b, "c", -1);
     dz_build_kbool(&f.b, "d", false);
     dz_build_kraw(&f.b, "e", (const uint8_t *)"\x90", 1);
-    assert_bytes(&f, "\x85\xa1" "a\xa1x\xa1" "b\xc0\xa1" "c\xff\xa1" "d\xc2\xa1" "e\x90");
+    assert_bytes(&f, "\x85\xa1"
+                     "a\xa1x\xa1"
+                     "b\xc0\xa1"
+                     "c\xff\xa1"
+                     "d\xc2\xa1"
+                     "e\x90");
     dz_buf_fini(&f.buf);
 }
 

@@ -96,7 +96,7 @@ static void strings_and_names_point_into_the_bytes(void **state)
     struct dz_build b;
     struct dz_value v;
     static const char text[70000];
-    static const size_t lens[] = { 0, 1, 31, 32, 255, 256, 65535, 65536, 70000 };
+    static const size_t lens[] = {0, 1, 31, 32, 255, 256, 65535, 65536, 70000};
     dz_buf_init(&buf);
     dz_build_init(&b, &buf);
     for (size_t i = 0; i < sizeof lens / sizeof lens[0]; i++) {
@@ -208,9 +208,16 @@ static void counts_that_cannot_be_are_refused_at_the_head(void **state)
         const char *bytes;
         size_t len;
     } cases[] = {
-        { "\x92\xc0", 2 },                     { "\xdd\xff\xff\xff\xff\xc0", 6 },
-        { "\xdf\x80\x00\x00\x00\xc0\xc0", 7 }, { "\x82\xc0\xc0\xc0", 4 },
-        { "\xdb\xff\xff\xff\xff" "a", 6 },     { "\xc9\xff\xff\xff\xff\x01" "a", 7 },
+        {"\x92\xc0", 2},
+        {"\xdd\xff\xff\xff\xff\xc0", 6},
+        {"\xdf\x80\x00\x00\x00\xc0\xc0", 7},
+        {"\x82\xc0\xc0\xc0", 4},
+        {"\xdb\xff\xff\xff\xff"
+         "a",
+         6},
+        {"\xc9\xff\xff\xff\xff\x01"
+         "a",
+         7},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct dz_read r;
@@ -227,13 +234,19 @@ static void what_the_byte_form_does_not_have_is_malformed(void **state)
         const char *bytes;
         size_t len;
     } cases[] = {
-        { "\xc1", 1 },                                           /* never used */
-        { "\xc4\x01" "a", 3 },                                   /* bin */
-        { "\xca\x3f\x80\x00\x00", 5 },                           /* float 32 */
-        { "\xd6\xff\x00\x00\x00\x00", 6 },                       /* timestamp */
-        { "\xd4\x03\x00", 3 },                                   /* an int64 of one byte */
-        { "\xc7\x0d\x05" "\0\0\0\1\0\0\0\2\0\0\0\3x", 16 },      /* neither function nor table */
-        { "\xd7\x05" "\0\0\0\1\0\0\0f", 10 },                    /* a function too short */
+        {"\xc1", 1}, /* never used */
+        {"\xc4\x01"
+         "a",
+         3},                             /* bin */
+        {"\xca\x3f\x80\x00\x00", 5},     /* float 32 */
+        {"\xd6\xff\x00\x00\x00\x00", 6}, /* timestamp */
+        {"\xd4\x03\x00", 3},             /* an int64 of one byte */
+        {"\xc7\x0d\x05"
+         "\0\0\0\1\0\0\0\2\0\0\0\3x",
+         16}, /* neither function nor table */
+        {"\xd7\x05"
+         "\0\0\0\1\0\0\0f",
+         10}, /* a function too short */
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct dz_read r;
@@ -313,9 +326,9 @@ static void whole_floats_read_as_integers_within_range(void **state)
         double d;
         bool is_int, is_uint;
     } cases[] = {
-        { 5.0, true, true },       { -5.0, true, false },   { 0.5, false, false }, { 0x1p63, false, true },
-        { -0x1p63, true, false },  { 0x1p64, false, false }, { -0x1.8p63, false, false },
-        { (double)NAN, false, false }, { (double)INFINITY, false, false },
+        {5.0, true, true},         {-5.0, true, false},         {0.5, false, false},
+        {0x1p63, false, true},     {-0x1p63, true, false},      {0x1p64, false, false},
+        {-0x1.8p63, false, false}, {(double)NAN, false, false}, {(double)INFINITY, false, false},
     };
     for (size_t k = 0; k < sizeof cases / sizeof cases[0]; k++) {
         uint8_t bytes[9];

@@ -30,7 +30,8 @@ static void functions_pass_only_where_they_are_allowed(void **state)
     (void)state;
     static const char function[] = "\x91\xc7\x0d\x05" FUNCTION_BYTES;
     assert_int_equal(CHECK(function), DZ_EFORMAT);
-    assert_int_equal(dz_term_check((const uint8_t *)function, sizeof function - 1, DZ_TERM_ALLOW_FUNCTIONS), 0);
+    assert_int_equal(dz_term_check((const uint8_t *)function, sizeof function - 1, DZ_TERM_ALLOW_FUNCTIONS),
+                     0);
 }
 
 static void exactly_one_value_passes(void **state)
@@ -172,13 +173,46 @@ static void anything_else_is_no_pid(void **state)
 {
     (void)state;
     static const char *const bad[] = {
-        "", "<", "<>", ">", "a@h:1/1.2.3", "<a@h:1/1.2.3", "a@h:1/1.2.3>", "<a@h:1/1.2.3> ", " <a@h:1/1.2.3>",
-        "<a@h:1/1.2.3>>", "<a@h:1/1.2>", "<a@h:1/1.2.3.4>", "<a@h:1/1..3>", "<a@h:1/.2.3>", "<a@h:1/1.2.>",
-        "<a@h:1/01.2.3>", "<a@h:1/1.02.3>", "<a@h:1/1.2.03>", "<a@h:01/1.2.3>", "<a@h:65536/1.2.3>",
-        "<a@h:/1.2.3>", "<a@h/1.2.3>", "<a@:1/1.2.3>", "<@h:1/1.2.3>", "<1a@h:1/1.2.3>", "<_a@h:1/1.2.3>",
-        "<a b@h:1/1.2.3>", "<a@h@i:1/1.2.3>", "<a@h>:1/1.2.3>", "<a@h\n:1/1.2.3>", "<a@h\x7f:1/1.2.3>",
-        "<a@h:1/-1.2.3>", "<a@h:1/+1.2.3>", "<a@h:1/1.2.3a>", "<a@h:1/18446744073709551616.2.3>",
-        "<a@h:1/99999999999999999999.2.3>", "<a@h:1/1.4294967296.3>", "<a@h:1/1.2.4294967296>", "<a@h:1>", REF,
+        "",
+        "<",
+        "<>",
+        ">",
+        "a@h:1/1.2.3",
+        "<a@h:1/1.2.3",
+        "a@h:1/1.2.3>",
+        "<a@h:1/1.2.3> ",
+        " <a@h:1/1.2.3>",
+        "<a@h:1/1.2.3>>",
+        "<a@h:1/1.2>",
+        "<a@h:1/1.2.3.4>",
+        "<a@h:1/1..3>",
+        "<a@h:1/.2.3>",
+        "<a@h:1/1.2.>",
+        "<a@h:1/01.2.3>",
+        "<a@h:1/1.02.3>",
+        "<a@h:1/1.2.03>",
+        "<a@h:01/1.2.3>",
+        "<a@h:65536/1.2.3>",
+        "<a@h:/1.2.3>",
+        "<a@h/1.2.3>",
+        "<a@:1/1.2.3>",
+        "<@h:1/1.2.3>",
+        "<1a@h:1/1.2.3>",
+        "<_a@h:1/1.2.3>",
+        "<a b@h:1/1.2.3>",
+        "<a@h@i:1/1.2.3>",
+        "<a@h>:1/1.2.3>",
+        "<a@h\n:1/1.2.3>",
+        "<a@h\x7f:1/1.2.3>",
+        "<a@h:1/-1.2.3>",
+        "<a@h:1/+1.2.3>",
+        "<a@h:1/1.2.3a>",
+        "<a@h:1/18446744073709551616.2.3>",
+        "<a@h:1/99999999999999999999.2.3>",
+        "<a@h:1/1.4294967296.3>",
+        "<a@h:1/1.2.4294967296>",
+        "<a@h:1>",
+        REF,
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         if (is_pid(bad[i]))
@@ -189,9 +223,19 @@ static void refs_have_one_number_more(void **state)
 {
     (void)state;
     static const char *const bad[] = {
-        "<ref a@h:1/1.2.3>", "<ref a@h:1/1.2.3.>", "<ref a@h:1/1.2.3.04>", "<ref a@h:1/1.2.3.4.5>",
-        "<ref  a@h:1/1.2.3.4>", "<refa@h:1/1.2.3.4>", "<Ref a@h:1/1.2.3.4>", "<ref >", "<ref", "<ref a@h:1/1.2.3.4",
-        "<ref a@h:1/1.2.3.18446744073709551616>", PID, "",
+        "<ref a@h:1/1.2.3>",
+        "<ref a@h:1/1.2.3.>",
+        "<ref a@h:1/1.2.3.04>",
+        "<ref a@h:1/1.2.3.4.5>",
+        "<ref  a@h:1/1.2.3.4>",
+        "<refa@h:1/1.2.3.4>",
+        "<Ref a@h:1/1.2.3.4>",
+        "<ref >",
+        "<ref",
+        "<ref a@h:1/1.2.3.4",
+        "<ref a@h:1/1.2.3.18446744073709551616>",
+        PID,
+        "",
     };
     assert_true(is_ref(REF));
     assert_true(is_ref("<ref a@h:1/1.2.3.0>"));
@@ -313,7 +357,8 @@ static void tables_print_as_lua_writes_them(void **state)
     dz_build_kbool(&w.b, "end", false);
     dz_build_int(&w.b, 7);
     dz_build_nil(&w.b);
-    assert_string_equal(printed(&w), "{1, {}, {code = \"x\", [\"two words\"] = 2, [\"end\"] = false, [7] = nil}}");
+    assert_string_equal(printed(&w),
+                        "{1, {}, {code = \"x\", [\"two words\"] = 2, [\"end\"] = false, [7] = nil}}");
     dz_buf_fini(&w.buf);
 }
 

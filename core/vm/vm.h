@@ -27,12 +27,14 @@
 
 struct dz_vm;
 struct dz_sched;
+struct dz_selectors;
 
 /* What all Lua states of a host share. Filled by the host before the first dz_vm_new, constant afterwards. */
 struct dz_vm_shared {
     struct dz_rt *rt;
     struct dz_sched *sched;           /* for own_worker; NULL: refused */
     struct dz_behaviors *behaviors;   /* locked inside */
+    struct dz_selectors *selectors;   /* locked inside; NULL: names of selector functions are not kept */
     _Atomic uint32_t generations;     /* of Lua states: function references name theirs */
     const char *script_dir;           /* package.path begins with it; NULL: none */
     bool simulated;                   /* JIT off, time from env, no luv */

@@ -1,0 +1,50 @@
+/* bind_events.c - see bind_events.h. */
+#include "vm/bind_events.h"
+
+#include "base/err.h"
+#include "term/build.h"
+#include "vm/bind_support.h"
+
+/* system() -> the pid of the host's service process. */
+static int system_pid(lua_State *L)
+{
+    dz_vm_push_pid(L, dz_vm_rt(L)->system);
+    return 1;
+}
+
+/* events() -> the pid of the event hub. */
+static int events_pid(lua_State *L)
+{
+    dz_vm_push_pid(L, dz_vm_rt(L)->events);
+    return 1;
+}
+
+/* spawn_hidden(fn): a plain process on this worker that dozor.processes does not show and that keeps no host running. The
+ * answer is its pid. */
+static int spawn_hidden(lua_State *L)
+{
+    uint8_t reference[DZ_VM_FUNCTION_BYTES];
+    struct dz_spawn s = {.what = DZ_SPAWN_FUNCTION, .flags = DZ_SPAWN_HIDDEN, .timeout_ms = DZ_INFINITY};
+    luaL_checktype(L, 1, LUA_TFUNCTION);
+    dz_vm_check_wait(L, "spawn");
+    dz_vm_function_ref(L, 1, reference);
+    uint8_t term[64];
+    struct dz_buf buf = {.data = term, .cap = sizeof term, .limit = sizeof term};
+    struct dz_build b;
+    dz_build_init(&b, &buf);
+    dz_build_ext(&b, DZ_EXT_FUNCTION, reference, sizeof reference);
+    s.function = buf.data;
+    s.function_len = buf.len;
+    return dz_bind_spawn_here(L, dz_spawn_pack(&dz_vm_rt(L)->nodes, &s));
+}
+
+void dz_bind_events_open(lua_State *L)
+{
+    static const luaL_Reg functions[] = {
+        {"system", system_pid},
+        {"events", events_pid},
+        {"spawn_hidden", spawn_hidden},
+        {NULL, NULL},
+    };
+    luaL_register(L, NULL, functions);
+}

@@ -1,0 +1,1 @@
+dz_unit_test(sched spin sched takeover)

@@ -27,6 +27,8 @@ enum dz_request {
     DZ_REQ_SUPERVISORS,        /* nil -> list of pids of this node's supervisors */
     DZ_REQ_SHUTDOWN,           /* exit code -> nil; the host stops in order */
     DZ_REQ_STATS_HOST,         /* nil -> figures of workers, memory, links */
+    DZ_REQ_ON_SHUTDOWN,        /* nil -> nil: when the host stops, before its supervisors do, `from` gets { type = "shutdown" }
+                                  as SEND and is waited for until it has ended (5 s, then it is killed) */
 
     /* to rt->events */
     DZ_REQ_EVENT = 64,  /* NOTICE: a map with `type` and its fields; the hub adds timestamp and seq */

@@ -1,0 +1,208 @@
+--- supervisor.lua - supervisors: started from a spec, asked and changed by requests to their pid, from any node.
+--- A supervisor is a process of the core; nothing here runs inside it.
+
+local core = require "dozor.core"
+local check = require "dozor.check"
+local process = require "dozor.process"
+local registry = require "dozor.registry"
+local request = require "dozor.request"
+
+local M = {}
+
+local pairs, type = pairs, type
+
+-- ---------------------------------------------------------------------------------------------------------- specs --
+
+--- The name under which every worker and node finds the behaviour, when the table is a module's; else a reference to the table.
+local function behavior_value(table_)
+  return registry.name_of(table_) or core.behavior_reference(table_)
+end
+
+local prepare
+
+local function prepare_child(child)
+  if type(child) ~= "table" then return child end
+  local behavior, inner = child.behavior, child.supervisor
+  if type(behavior) ~= "table" and type(inner) ~= "table" then return child end
+  local copy = {}
+  for key, value in pairs(child) do copy[key] = value end
+  if type(behavior) == "table" then copy.behavior = behavior_value(behavior) end
+  if type(inner) == "table" then copy.supervisor = prepare(inner) end
+  return copy
+end
+
+--- The spec with its behaviour tables as values that can be sent. What is wrong with it, the core says.
+function prepare(spec)
+  local copy = {}
+  for key, value in pairs(spec) do copy[key] = value end
+  if type(copy.children) == "table" then
+    local children = {}
+    for i, child in pairs(copy.children) do children[i] = prepare_child(child) end
+    copy.children = children
+  end
+  if copy.child_template ~= nil then copy.child_template = prepare_child(copy.child_template) end
+  return copy
+end
+
+local function is_child_spec(value)
+  for key in pairs(value) do
+    if type(key) == "string" then return true end
+  end
+  return false
+end
+
+local function last_index(list)
+  local last = 0
+  for key in pairs(list) do
+    if type(key) == "number" and key > last then last = key end
+  end
+  return last
+end
+
+local function is_spec(value)
+  return type(value) == "table" and (value.children ~= nil or value.child_template ~= nil)
+end
+
+--- The spec a registered name stands for; nil when only another Lua state has it.
+local function named_spec(name, args)
+  local found = registry.get(name)
+  if found == nil then
+    if registry.has(name) then return nil end
+    registry.not_found(name)
+  end
+  local spec = found
+  if type(found) == "function" then spec = found(unpack(args, 1, last_index(args))) end
+  if not is_spec(spec) then
+    error(core.make_error("invalid_spec",
+      ("'%s' is no supervisor spec: a spec is a table with children or child_template, or a function that returns one")
+      :format(name), { field = "", name = name }), 0)
+  end
+  return spec
+end
+
+-- ------------------------------------------------------------------------------------------------------- requests --
+
+local GONE = { noproc = true, unhandled_call = true }
+
+--- The answer of the supervisor; these questions have no deadline of their own.
+local function ask(sup, code, value, functions)
+  if sup == nil then check.fail("supervisor", "a pid, a name or { name =, node = }", sup) end
+  core.request(sup, code, value, "infinity", functions)
+  local ok, answer = pcall(core.result)
+  if ok then return answer end
+  if type(answer) == "table" and GONE[answer.code] then
+    local shown = type(sup) == "table" and tostring(sup.name) or tostring(sup)
+    error(core.make_error("supervisor_not_found", ("there is no supervisor %s"):format(shown), { supervisor = sup }), 0)
+  end
+  error(answer, 0)
+end
+
+--- Starts a supervisor and its children, in order. It is linked to nobody: it lives until it is stopped, gives up, or the host
+--- goes. Waits until every child has started.
+---@param spec dozor.SupervisorSpec|string the spec, or the name of a registered one
+---@param args? any[] for a registered spec that is a function
+---@return dozor.Pid
+function M.start(spec, args)
+  if type(spec) == "string" then
+    if args ~= nil and type(args) ~= "table" then check.fail("args", "a list", args) end
+    local found = named_spec(spec, args or {})
+    if not found then return process.spawn(spec, args, { timeout_ms = "infinity" }) end
+    spec = found
+  end
+  if type(spec) ~= "table" then check.fail("spec", "a supervisor spec or the name of a registered one", spec) end
+  core.spawn_supervisor(prepare(spec))
+  return core.result()
+end
+
+--- Stops the children in reverse order of their start, then the supervisor. When this returns none of its processes lives on
+--- any reachable node. Stopping one that is gone does nothing.
+---@param sup dozor.Dest
+---@param reason? any default "normal"
+function M.stop(sup, reason)
+  if sup == nil then check.fail("supervisor", "a pid, a name or { name =, node = }", sup) end
+  if reason == nil then reason = "normal" end
+  process.stop(sup, reason, "infinity")
+end
+
+--- Starts one more child, behind all others.
+---@param sup dozor.Dest
+---@param child dozor.ChildSpec|any[] under simple_one_for_one: args that follow the template's
+---@return dozor.Pid pid
+---@return string id the child's id, under simple_one_for_one a generated one
+function M.start_child(sup, child)
+  if child ~= nil and type(child) ~= "table" then check.fail("child", "a child spec or a list of args", child) end
+  local value = child or {}
+  if is_child_spec(value) then value = prepare_child(value) end
+  local answer = ask(sup, request.START_CHILD, value, true)
+  return answer[1], answer[2]
+end
+
+--- Ends the child wherever it lives, removes its record and never restarts it.
+---@param sup dozor.Dest
+---@param id string
+function M.terminate_child(sup, id)
+  check.text("id", id)
+  ask(sup, request.TERMINATE_CHILD, id)
+end
+
+--- Stops the child if it runs, selects a node again and starts it there. Does not consume restart intensity.
+---@param sup dozor.Dest
+---@param id string
+---@return dozor.Pid
+function M.restart_child(sup, id)
+  check.text("id", id)
+  return ask(sup, request.RESTART_CHILD, id)
+end
+
+--- The children's records in start order.
+---@param sup dozor.Dest
+---@param opts? { from?: integer, limit?: integer } a page: from the position `from` (1), at most `limit` of them
+---@return dozor.ChildRecord[]
+function M.children(sup, opts)
+  if opts ~= nil then check.options("options", opts, { "from", "limit" }) end
+  return ask(sup, request.CHILDREN, opts, true)
+end
+
+--- One child's record, or nil.
+---@param sup dozor.Dest
+---@param id string
+---@return dozor.ChildRecord?
+function M.child(sup, id)
+  check.text("id", id)
+  return ask(sup, request.CHILD, id, true)
+end
+
+--- How many children there are: records, those with a process, supervisors and others.
+---@param sup dozor.Dest
+---@return { specs: integer, active: integer, supervisors: integer, workers: integer }
+function M.count_children(sup)
+  return ask(sup, request.COUNT_CHILDREN)
+end
+
+--- The supervisor's figures.
+---@param sup dozor.Dest
+---@return dozor.SupervisorStats
+function M.stats(sup)
+  return ask(sup, request.STATS)
+end
+
+local NOT_RUNNING = { supervisor_not_found = true, noconnection = true, call_failed = true }
+
+--- Does this supervisor run, as far as this node can tell?
+---@param sup dozor.Dest
+---@return boolean
+function M.is_running(sup)
+  local ok, answer = pcall(ask, sup, request.IS_SUPERVISOR)
+  if ok then return answer == true end
+  if type(answer) == "table" and NOT_RUNNING[answer.code] then return false end
+  error(answer, 0)
+end
+
+--- The pids of this node's supervisors, in the order they were started.
+---@return dozor.Pid[]
+function M.list()
+  core.request(core.system(), request.SUPERVISORS)
+  return core.result()
+end
+
+return M

@@ -268,6 +268,7 @@ static void take_stop(struct dz_thread *t, struct dz_proc *p, struct dz_msg *m)
         dz_process_owe(p, m);
         return;
     }
+    p->flags |= DZ_PROC_STOP_MAILED;
     mail(t, p, m);
 }
 

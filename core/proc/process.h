@@ -34,6 +34,7 @@ enum dz_proc_flag {
     DZ_PROC_GLOBAL = 128,    /* has cluster-wide names */
     DZ_PROC_HIDDEN = 256,
     DZ_PROC_NO_JIT = 512,
+    DZ_PROC_STOP_MAILED = 1024, /* a STOP waits in the mailbox: the kind heeds it before it parks the process */
 };
 
 /* What a waiting process waits for. At most one wait at a time. Filled by the kind, ended by dz_process_wake. */

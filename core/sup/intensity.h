@@ -1,5 +1,5 @@
 /* intensity.h - how many restarts lie within the sliding window.
- * Owns:    the times of the restarts still inside the window, at most max_restarts + 1 of them.
+ * Owns:    the times of the restarts still inside the window, at most max_restarts of them.
  * Threads: one at a time.
  * Fails:   never; the few numbers kept are control data, running out of memory for them aborts. */
 #ifndef DZ_SUP_INTENSITY_H
@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "sup/types.h"
 
 /* As max_restarts: never too many, nothing is kept. */
 #define DZ_INTENSITY_UNLIMITED UINT32_MAX

@@ -88,7 +88,7 @@ struct dz_spec_error {
     int code;
     char field[192];    /* path: `children[2].restart`, `restart_intensity.max_restarts`; empty: the value itself */
     char child_id[256]; /* the child concerned, empty if none or unnamed */
-    char message[640];  /* for people: the field, what was got, what would be valid */
+    char message[704];  /* for people: the field, what was got, what would be valid */
 };
 
 int dz_sup_spec_read(struct dz_sup_spec **out, const uint8_t *data, size_t len, struct dz_spec_error *error);

@@ -232,8 +232,8 @@ static const char *check_node_id(const char *id, size_t len, size_t *name_len, s
 
 int dz_node_id_parse(const char *id, size_t len, size_t *name_len, size_t *host_len, uint16_t *port, const char **why)
 {
-    size_t nlen, hlen;
-    uint16_t p;
+    size_t nlen = 0, hlen = 0;
+    uint16_t p = 0;
     const char *reason = check_node_id(id, len, &nlen, &hlen, &p);
     if (why)
         *why = reason;
@@ -330,9 +330,18 @@ static int take_place(struct dz_nodes *n, const char **s, const char *end, struc
     return 0;
 }
 
+/* Slot 0 is nobody's; a text of the fixed form that names it is no pid. */
+static bool has_slot(const char *s, size_t len)
+{
+    const char *slash = memchr(s, '/', len);
+    const char *dot = slash ? memchr(slash, '.', (size_t)(s + len - slash)) : NULL;
+    dz_assert(dot);
+    return dot[1] != '0';
+}
+
 int dz_pid_parse(struct dz_nodes *n, const char *s, size_t len, struct dz_pid *pid)
 {
-    if (!dz_term_is_pid(s, len))
+    if (!dz_term_is_pid(s, len) || !has_slot(s, len))
         return DZ_EFORMAT;
     const char *at = s + 1;
     return take_place(n, &at, s + len, pid);
@@ -340,7 +349,7 @@ int dz_pid_parse(struct dz_nodes *n, const char *s, size_t len, struct dz_pid *p
 
 int dz_ref_parse(struct dz_nodes *n, const char *s, size_t len, struct dz_ref *ref)
 {
-    if (!dz_term_is_ref(s, len))
+    if (!dz_term_is_ref(s, len) || !has_slot(s, len))
         return DZ_EFORMAT;
     const char *at = s + 5;
     int err = take_place(n, &at, s + len, &ref->owner);

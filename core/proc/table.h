@@ -60,10 +60,11 @@ void dz_table_release(struct dz_table *t, struct dz_slot *slot);
 
 /* The slot of an index, NULL if there never was one. Slot 0 is nobody's. */
 struct dz_slot *dz_table_slot(const struct dz_table *t, uint32_t index);
-/* The slot if that process still lives, else NULL. Only this host's pids (slot and gen). */
+/* The slot if that process still lives, else NULL. Only this host's pids (slot and gen). A script or a peer can write any number
+ * into a pid: an even generation is never alive. */
 static inline struct dz_slot *dz_table_find(const struct dz_table *t, struct dz_pid pid)
 {
-    struct dz_slot *s = dz_table_slot(t, pid.slot);
+    struct dz_slot *s = pid.gen % 2 ? dz_table_slot(t, pid.slot) : NULL;
     return s && atomic_load_explicit(&s->gen, memory_order_acquire) == pid.gen ? s : NULL;
 }
 

@@ -1,0 +1,1 @@
+dz_unit_test(proc pid table names message mailbox)

@@ -19,13 +19,15 @@ static int events_pid(lua_State *L)
     return 1;
 }
 
-/* spawn_hidden(fn): a plain process on this worker that dozor.processes does not show and that keeps no host running. The
- * answer is its pid. */
+/* spawn_hidden(what): a process on this worker that dozor.processes does not show and that keeps no host running; `what` is a
+ * function, or a behaviour table. The answer is its pid. */
 static int spawn_hidden(lua_State *L)
 {
     uint8_t reference[DZ_VM_FUNCTION_BYTES];
-    struct dz_spawn s = {.what = DZ_SPAWN_FUNCTION, .flags = DZ_SPAWN_HIDDEN, .timeout_ms = DZ_INFINITY};
-    luaL_checktype(L, 1, LUA_TFUNCTION);
+    struct dz_spawn s = {.flags = DZ_SPAWN_HIDDEN, .timeout_ms = DZ_INFINITY};
+    s.what = lua_istable(L, 1) ? DZ_SPAWN_TABLE : DZ_SPAWN_FUNCTION;
+    if (s.what == DZ_SPAWN_FUNCTION)
+        luaL_checktype(L, 1, LUA_TFUNCTION);
     dz_vm_check_wait(L, "spawn");
     dz_vm_function_ref(L, 1, reference);
     uint8_t term[64];

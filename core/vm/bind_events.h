@@ -7,7 +7,7 @@
 
 #include <lua.h>
 
-/* Adds core.system(), core.events() and core.spawn_hidden(fn). */
+/* Adds core.system(), core.events() and core.spawn_hidden(what). */
 void dz_bind_events_open(lua_State *L);
 
 #endif

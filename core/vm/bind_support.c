@@ -2,24 +2,12 @@
 #include "vm/bind_support.h"
 
 #include "base/err.h"
-#include "proc/process.h"
-#include "proc/send.h"
 
 int dz_bind_spawn_here(lua_State *L, struct dz_msg *spawn)
 {
-    struct dz_thread *t = dz_vm_thread(L);
-    struct dz_pid slot = DZ_PID_NONE;
     if (!spawn)
         return dz_vm_raise(L, DZ_ENOMEM, "out of memory");
-    uint64_t ref = dz_rt_next_ref(t->rt);
-    spawn->from = dz_vm_current(L)->pid;
-    spawn->ref = ref;
-    int err = dz_spawn_send(t, t->index, &spawn, &slot);
-    if (err) {
-        dz_msg_free(spawn);
-        return dz_vm_raise(L, err, "%s", dz_err_text(err));
-    }
-    return dz_vm_wait_reply(L, ref, slot, DZ_INFINITY);
+    return dz_vm_ask_spawn(L, dz_vm_thread(L)->index, &spawn, DZ_INFINITY);
 }
 
 /* make_error(code, message [, fields]) -> the error table, for Lua code that raises what the core would raise. */

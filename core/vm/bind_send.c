@@ -1,0 +1,228 @@
+/* bind_send.c - messages: send, cast, call, reply, request.
+ * send and cast are the API's own functions: nothing in Lua stands around them. */
+#include <string.h>
+#include "base/err.h"
+#include "vm/state.h"
+
+/* { name =, node = } as an argument: true when idx is such a table. The strings stay on the stack (two slots). */
+struct named {
+    const char *name, *node;
+    size_t name_len, node_len;
+};
+
+static bool check_named(lua_State *L, int idx, const char *argument, struct named *n)
+{
+    if (!lua_istable(L, idx))
+        return false;
+    const char *why;
+    size_t name_len, host_len;
+    uint16_t port;
+    lua_getfield(L, idx, "name");
+    lua_getfield(L, idx, "node");
+    if (lua_type(L, -2) != LUA_TSTRING || lua_type(L, -1) != LUA_TSTRING)
+        dz_vm_raise_argument(L, argument, "a pid, a registered name or { name =, node = }", idx);
+    n->name = lua_tolstring(L, -2, &n->name_len);
+    n->node = lua_tolstring(L, -1, &n->node_len);
+    if (dz_node_id_parse(n->node, n->node_len, &name_len, &host_len, &port, &why))
+        dz_vm_raise(L, DZ_ENODEID, "%s is not a node id: %s", n->node, why);
+    return true;
+}
+
+static bool is_here(const struct dz_rt *rt, const struct named *n)
+{
+    const char *self = dz_nodes_self_id(&rt->nodes);
+    return strlen(self) == n->node_len && memcmp(self, n->node, n->node_len) == 0;
+}
+
+/* An identity of the node, so that its loss ends a wait for it: any process of it will do. */
+static struct dz_pid someone_on(const struct dz_nodes *nodes, const struct named *n)
+{
+    for (uint32_t i = nodes->count; i-- > 0;) {
+        const struct dz_node_entry *e = dz_nodes_get(nodes, i);
+        if (e && strlen(e->id) == n->node_len && memcmp(e->id, n->node, n->node_len) == 0)
+            return (struct dz_pid){i, 0, 0};
+    }
+    return DZ_PID_NONE;
+}
+
+/* To a name on another node. 0 or an error; on failure the caller still owns the message. */
+static int send_named(struct dz_vm *vm, const struct named *n, struct dz_msg **take)
+{
+    struct dz_ports *ports = &vm->shared->rt->ports;
+    if (!ports->wire_named)
+        return DZ_ENOCONNECTION;
+    return ports->wire_named(ports->ctx, vm->thread, n->node, n->node_len, n->name, n->name_len, take);
+}
+
+/* Where a one-way message goes. False: to nobody. *far: by name to another node. */
+static bool check_target(lua_State *L, int idx, struct dz_pid *pid, struct named *n, bool *far)
+{
+    *pid = DZ_PID_NONE;
+    *far = check_named(L, idx, "dest", n);
+    if (!*far)
+        return dz_vm_check_dest(L, idx, "dest", pid);
+    struct dz_rt *rt = dz_vm_rt(L);
+    if (!is_here(rt, n))
+        return true;
+    *far = false;
+    *pid = dz_names_whereis(&rt->names, n->name, n->name_len);
+    return !dz_pid_is_none(*pid);
+}
+
+static int one_way(lua_State *L, enum dz_msg_kind kind)
+{
+    struct dz_vm *vm = dz_vm_state(L);
+    struct dz_pid to;
+    struct named n;
+    bool far;
+    struct dz_proc *self = dz_vm_self(L);
+    lua_settop(L, 2);
+    bool known = check_target(L, 1, &to, &n, &far);
+    struct dz_msg *m = dz_codec_message(L, 2, "message", 0, kind);
+    if (!known) {
+        dz_msg_free(m);
+        return 0;
+    }
+    m->from = self->pid;
+    m->to = to;
+    int err = far ? send_named(vm, &n, &m) : dz_send(vm->thread, &m);
+    if (err)
+        dz_msg_free(m);
+    return far ? 0 : dz_wait_after_send(L, to);
+}
+
+static int send_(lua_State *L)
+{
+    return one_way(L, DZ_MSG_SEND);
+}
+
+static int cast(lua_State *L)
+{
+    return one_way(L, DZ_MSG_CAST);
+}
+
+static int raise_noproc(lua_State *L, int idx)
+{
+    lua_pushvalue(L, idx);
+    dz_vm_push_error(L, DZ_ENOPROC, "no process is registered as %s", lua_istable(L, idx) ? "that" : lua_tostring(L, idx));
+    lua_insert(L, -2);
+    lua_setfield(L, -2, "dest");
+    return lua_error(L);
+}
+
+/* Asks the name on another node and parks. */
+static int ask_named(lua_State *L, const struct named *n, struct dz_msg **take, uint64_t timeout)
+{
+    struct dz_vm *vm = dz_vm_state(L);
+    struct dz_msg *m = *take;
+    m->from = vm->current->pid;
+    m->ref = dz_vm_wait_reply(L, someone_on(&vm->shared->rt->nodes, n), timeout);
+    int err = send_named(vm, n, take);
+    if (!err)
+        return dz_vm_park(L);
+    dz_vm_wait_abandon(L);
+    dz_msg_free(*take);
+    *take = NULL;
+    return dz_vm_raise(L, err, "%s", dz_err_text(err));
+}
+
+/* call(dest, message, timeout_ms), then result() */
+static int call(lua_State *L)
+{
+    struct dz_pid to;
+    struct named n;
+    bool far;
+    dz_vm_check_wait(L, "call");
+    uint64_t timeout = dz_vm_check_time(L, 3, "timeout_ms", 5000000000ull);
+    lua_settop(L, 2);
+    bool known = check_target(L, 1, &to, &n, &far);
+    struct dz_msg *m = dz_codec_message(L, 2, "message", 0, DZ_MSG_CALL);
+    if (!known) {
+        dz_msg_free(m);
+        return raise_noproc(L, 1);
+    }
+    m->to = to;
+    return far ? ask_named(L, &n, &m, timeout) : dz_vm_ask(L, &m, timeout);
+}
+
+/* ask(kind, dest, value, timeout_ms): STOP and GET_INFO, then result(). An unknown name is answered false, without waiting. */
+static int ask(lua_State *L)
+{
+    static const char *const kinds[] = {"stop", "info", NULL};
+    struct dz_pid to;
+    struct named n;
+    bool far;
+    enum dz_msg_kind kind = luaL_checkoption(L, 1, NULL, kinds) == 0 ? DZ_MSG_STOP : DZ_MSG_GET_INFO;
+    dz_vm_check_wait(L, kinds[kind == DZ_MSG_GET_INFO]);
+    uint64_t timeout = dz_vm_check_time(L, 4, "timeout_ms", 5000000000ull);
+    lua_settop(L, 3);
+    if (!check_target(L, 2, &to, &n, &far)) {
+        lua_pushboolean(L, false);
+        return 1;
+    }
+    struct dz_msg *m = dz_codec_message(L, 3, "reason", 0, kind);
+    m->to = to;
+    return far ? ask_named(L, &n, &m, timeout) : dz_vm_ask(L, &m, timeout);
+}
+
+/* reply(from, value) */
+static int reply(lua_State *L)
+{
+    struct dz_vm *vm = dz_vm_state(L);
+    struct dz_proc *self = dz_vm_self(L);
+    struct dz_ref from;
+    if (!dz_vm_to_ref(L, 1, &from))
+        return dz_vm_raise_argument(L, "from", "the `from` of a call", 1);
+    struct dz_msg *m = dz_codec_message(L, 2, "reply", 0, DZ_MSG_REPLY);
+    dz_msg_free(dz_process_unowe(self, from.owner, from.num));
+    m->to = from.owner;
+    m->from = self->pid;
+    m->ref = from.num;
+    dz_send_must(vm->thread, m);
+    return dz_wait_after_send(L, from.owner);
+}
+
+/* request(dest, code, value, timeout_ms, allow_functions), then result(). */
+static int request(lua_State *L)
+{
+    struct dz_pid to;
+    dz_vm_check_wait(L, "request");
+    uint64_t timeout = dz_vm_check_time(L, 4, "timeout_ms", DZ_INFINITY);
+    unsigned flags = lua_toboolean(L, 5) ? DZ_CODEC_FUNCTIONS : 0;
+    lua_settop(L, 3);
+    if (!dz_vm_check_dest(L, 1, "dest", &to))
+        return raise_noproc(L, 1);
+    struct dz_msg *m = dz_codec_message(L, 3, "argument", flags, DZ_MSG_REQUEST);
+    return dz_vm_request(L, to, (uint16_t)luaL_checkint(L, 2), &m, timeout);
+}
+
+/* notice(dest, code, value): no answer. */
+static int notice(lua_State *L)
+{
+    struct dz_pid to;
+    if (!dz_vm_check_dest(L, 1, "dest", &to))
+        return 0;
+    struct dz_msg *m = dz_codec_message(L, 3, "argument", 0, DZ_MSG_NOTICE);
+    m->code = (uint16_t)luaL_checkint(L, 2);
+    m->to = to;
+    m->from = dz_vm_self(L)->pid;
+    dz_send_must(dz_vm_thread(L), m);
+    return 0;
+}
+
+void *dz_vm_noreply(void)
+{
+    static const char token = 'n';
+    return (void *)(uintptr_t)&token;
+}
+
+void dz_bind_send_open(lua_State *L)
+{
+    static const luaL_Reg functions[] = {
+        {"send", send_}, {"cast", cast},       {"call", call},     {"ask", ask},
+        {"reply", reply}, {"request", request}, {"notice", notice}, {NULL, NULL},
+    };
+    luaL_register(L, NULL, functions);
+    lua_pushlightuserdata(L, dz_vm_noreply());
+    lua_setfield(L, -2, "NOREPLY");
+}

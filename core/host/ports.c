@@ -1,0 +1,286 @@
+/* ports.c - see ports.h.
+ * Owns:    nothing.
+ * Threads: each port as its header says.
+ * Fails:   each port as its header says. */
+#include "host/ports.h"
+
+#include <string.h>
+
+#include "base/err.h"
+#include "host/events.h"
+#include "host/host.h"
+#include "proc/send.h"
+#include "term/build.h"
+
+/* mailbox_overflow is told at most this often. */
+#define OVERFLOW_EVERY_NS 1000000000u
+
+/* --- rt --- */
+
+static int wire(void *ctx, struct dz_thread *from, struct dz_msg **take)
+{
+    struct dz_host *host = ctx;
+    return dz_cluster_wire(host->cluster, from, take);
+}
+
+static int wire_named(void *ctx, struct dz_thread *from, const char *node_id, size_t node_len, const char *name,
+                      size_t name_len, struct dz_msg **take)
+{
+    struct dz_host *host = ctx;
+    return dz_cluster_wire_named(host->cluster, from, node_id, node_len, name, name_len, take);
+}
+
+static int spawn_far(void *ctx, struct dz_thread *from, const char *node_id, size_t node_len, struct dz_msg **take,
+                     struct dz_pid *cancel)
+{
+    struct dz_host *host = ctx;
+    return dz_cluster_spawn_far(host->cluster, from, node_id, node_len, take, cancel);
+}
+
+static struct dz_pid global_whereis(void *ctx, const char *name, size_t len)
+{
+    struct dz_host *host = ctx;
+    return dz_cluster_global_whereis(host->cluster, name, len);
+}
+
+static void global_end(void *ctx, struct dz_thread *t, struct dz_pid pid)
+{
+    struct dz_host *host = ctx;
+    dz_cluster_global_end(host->cluster, t, pid);
+}
+
+static void refuse_spawn(struct dz_thread *t, struct dz_slot *slot, struct dz_msg *msg, int err)
+{
+    struct dz_buf buf;
+    struct dz_build b;
+    dz_buf_init(&buf);
+    dz_build_init(&b, &buf);
+    dz_error_build(&b, err, NULL);
+    dz_process_refuse(t, slot, msg, buf.data, dz_build_done(&b) ? 0 : buf.len);
+    dz_buf_fini(&buf);
+}
+
+/* DZ_ESUPERSEDED: a newer copy of this path exists, the process must not be made. */
+static int note_placement(struct dz_host *host, const struct dz_spawn *s, struct dz_pid pid)
+{
+    if (!s->path.s || !s->epoch.s)
+        return DZ_OK;
+    return dz_cluster_placed(host->cluster, s->path.s, s->path.len, s->epoch.s, s->epoch.len, pid);
+}
+
+static void spawn(void *ctx, struct dz_thread *t, struct dz_slot *slot, struct dz_msg *msg)
+{
+    struct dz_host *host = ctx;
+    struct dz_spawn s;
+    int err = dz_spawn_unpack(&t->rt->nodes, msg, &s);
+    if (!err && s.what != DZ_SPAWN_SUPERVISOR)
+        err = note_placement(host, &s, msg->to);
+    if (err) {
+        refuse_spawn(t, slot, msg, err);
+        return;
+    }
+    const dz_native_behavior *native =
+        s.what == DZ_SPAWN_BEHAVIOR ? dz_cbehaviors_find(&host->natives, s.name.s, s.name.len) : NULL;
+    if (s.what == DZ_SPAWN_SUPERVISOR)
+        dz_driver_spawn(&host->driver, t, slot, msg);
+    else if (native)
+        dz_cbehavior_spawn(host, t, slot, msg, native, s.name.s, s.name.len);
+    else if (!dz_cselectors_answer(host, t, slot, &s, msg))
+        dz_vm_spawn(t, slot, msg);
+}
+
+static void thread_message(void *ctx, struct dz_thread *t, struct dz_msg *msg)
+{
+    (void)ctx;
+    dz_log_warn(t->rt->log, "a message to a thread that it does not know", NULL);
+    dz_msg_free(msg);
+}
+
+static void emit_overflow(struct dz_host *host, struct dz_thread *t, struct dz_pid pid)
+{
+    struct dz_buf buf;
+    struct dz_build b;
+    struct dz_slot *slot = dz_table_find(&host->rt.table, pid);
+    dz_buf_init(&buf);
+    dz_build_init(&b, &buf);
+    dz_build_map(&b, 5);
+    dz_build_kstring(&b, "type", "mailbox_overflow");
+    dz_build_key(&b, "pid");
+    dz_build_pid_of(&b, &host->rt.nodes, pid);
+    dz_build_kint(&b, "messages", slot ? dz_table_messages(slot) : 0);
+    dz_build_kint(&b, "bytes", slot ? (int64_t)dz_table_bytes(slot) : 0);
+    dz_build_kint(&b, "dropped", slot ? atomic_load_explicit(&slot->dropped, memory_order_relaxed) : 0);
+    if (dz_build_done(&b) == DZ_OK)
+        dz_events_emit(t, buf.data, buf.len);
+    dz_buf_fini(&buf);
+}
+
+/* Relaxed: only how often it is told depends on it. */
+static void overflow(void *ctx, struct dz_thread *t, struct dz_pid pid)
+{
+    struct dz_host *host = ctx;
+    uint64_t now = dz_env_now_ns(&host->env);
+    uint64_t last = atomic_load_explicit(&host->overflow_ns, memory_order_relaxed);
+    if ((last && now - last < OVERFLOW_EVERY_NS) || dz_pid_eq(pid, host->rt.events))
+        return;
+    if (atomic_compare_exchange_strong_explicit(&host->overflow_ns, &last, now, memory_order_relaxed,
+                                                memory_order_relaxed))
+        emit_overflow(host, t, pid);
+}
+
+static void crashed(void *ctx, struct dz_thread *t, struct dz_proc *proc, struct dz_blob *reason)
+{
+    (void)t;
+    dz_host_note_end(ctx, proc->pid, reason);
+}
+
+void dz_ports_fill_rt(struct dz_host *host)
+{
+    struct dz_ports *p = &host->rt.ports;
+    p->ctx = host;
+    p->wire = wire;
+    p->wire_named = wire_named;
+    p->spawn_far = spawn_far;
+    p->global_whereis = global_whereis;
+    p->global_end = global_end;
+    p->spawn = spawn;
+    p->thread_message = thread_message;
+    p->overflow = overflow;
+    p->crashed = crashed;
+}
+
+/* --- what supervisors need --- */
+
+static size_t candidates(void *ctx, struct dz_candidate *out, size_t cap)
+{
+    struct dz_host *host = ctx;
+    struct dz_cluster_candidate found[256];
+    size_t limit = sizeof found / sizeof found[0];
+    size_t count = dz_cluster_candidates(host->cluster, found, limit);
+    size_t filled = count < limit ? count : limit;
+    for (size_t i = 0; i < filled && i < cap; i++)
+        out[i] = (struct dz_candidate){
+            .node = found[i].node,
+            .id = found[i].id,
+            .local = found[i].local,
+            .connected = found[i].connected,
+            .draining = found[i].draining,
+            .process_count = found[i].process_count,
+            .placed_since = found[i].placed_since,
+        };
+    return filled;
+}
+
+static void candidate_records(void *ctx, struct dz_build *b)
+{
+    struct dz_host *host = ctx;
+    dz_cluster_candidate_records(host->cluster, b);
+}
+
+static void count_placed(void *ctx, uint32_t node)
+{
+    struct dz_host *host = ctx;
+    dz_cluster_count_placed(host->cluster, node);
+}
+
+/* From no thread of the host, so that no worker is the parent's own. */
+static uint32_t spread(void *ctx)
+{
+    struct dz_host *host = ctx;
+    struct dz_thread t;
+    dz_host_thread(host, &t);
+    return host->rt.ports.choose_thread(host->rt.ports.ctx, &t);
+}
+
+static uint64_t root_epoch(void *ctx, const char *path, size_t len)
+{
+    struct dz_host *host = ctx;
+    return dz_cluster_root_epoch(host->cluster, path, len);
+}
+
+static int placed(void *ctx, const char *path, size_t path_len, const char *epoch, size_t epoch_len, struct dz_pid pid)
+{
+    struct dz_host *host = ctx;
+    return dz_cluster_placed(host->cluster, path, path_len, epoch, epoch_len, pid);
+}
+
+static bool place_waits(void *ctx, const char *path, size_t path_len, const char *epoch, size_t epoch_len)
+{
+    struct dz_host *host = ctx;
+    return dz_cluster_place_waits(host->cluster, path, path_len, epoch, epoch_len);
+}
+
+static bool may_place(void *ctx, const char *path, size_t len)
+{
+    struct dz_host *host = ctx;
+    return dz_cluster_may_place(host->cluster, path, len);
+}
+
+static bool behavior_hash(void *ctx, const char *name, size_t len, uint8_t hash[32])
+{
+    struct dz_host *host = ctx;
+    return dz_behaviors_hash(&host->behaviors, name, len, hash);
+}
+
+void dz_ports_fill_place(struct dz_host *host, struct dz_place_ports *ports)
+{
+    *ports = (struct dz_place_ports){
+        .ctx = host,
+        .candidates = candidates,
+        .candidate_records = candidate_records,
+        .count_placed = count_placed,
+        .spread = spread,
+        .root_epoch = root_epoch,
+        .placed = placed,
+        .place_waits = place_waits,
+        .may_place = may_place,
+        .behavior_hash = behavior_hash,
+    };
+}
+
+/* --- what the cluster tells --- */
+
+static uint32_t thread_count(void *ctx)
+{
+    struct dz_host *host = ctx;
+    return atomic_load_explicit(&host->sched.count, memory_order_acquire);
+}
+
+static void tell_node(struct dz_host *host, const char *type, uint32_t node, const char *id, const char *reason)
+{
+    struct dz_buf buf;
+    struct dz_build b;
+    struct dz_thread *t = &host->sched.workers[DZ_THREAD_SYSTEM]->thread;
+    dz_buf_init(&buf);
+    dz_build_init(&b, &buf);
+    dz_build_map(&b, 4);
+    dz_build_kstring(&b, "type", type);
+    dz_build_kstring(&b, "node_id", id);
+    dz_build_kint(&b, "incarnation", (int64_t)dz_nodes_get(&host->rt.nodes, node)->incarnation);
+    dz_build_kstring(&b, "reason", reason);
+    if (dz_build_done(&b) == DZ_OK)
+        dz_events_emit(t, buf.data, buf.len);
+    dz_buf_fini(&buf);
+    dz_log_info(&host->log, type, "node", id, "reason", reason ? reason : "", NULL);
+}
+
+static void node_up(void *ctx, uint32_t node, const char *id, const char *reason)
+{
+    tell_node(ctx, "node_up", node, id, reason);
+}
+
+static void node_down(void *ctx, uint32_t node, const char *id, const char *reason)
+{
+    tell_node(ctx, "node_down", node, id, reason);
+}
+
+void dz_ports_fill_cluster(struct dz_host *host, struct dz_cluster_callbacks *callbacks)
+{
+    *callbacks = (struct dz_cluster_callbacks){
+        .ctx = host,
+        .thread_count = thread_count,
+        .behavior_hash = behavior_hash,
+        .node_up = node_up,
+        .node_down = node_down,
+    };
+}

@@ -1,0 +1,100 @@
+/* threads.c - what the host does on each of its threads, before the first round and after the last.
+ * Owns:    nothing.
+ * Threads: each hook on the thread it is for.
+ * Fails:   a thread that cannot be set up fails the start of the host. */
+#include "base/assert.h"
+#include "base/err.h"
+#include "host/events.h"
+#include "host/host.h"
+#include "host/service.h"
+#include "proc/send.h"
+
+static void on_interrupt(uv_async_t *async)
+{
+    struct dz_host *host = async->data;
+    dz_shutdown_begin(&host->shutdown, &host->sched.workers[DZ_THREAD_SYSTEM]->thread, 0);
+}
+
+/* The desk first: the others may ask through it. */
+static int start_system(struct dz_host *host, struct dz_thread *t)
+{
+    int err = uv_async_init(&dz_worker_of(t)->loop, &host->interrupt, on_interrupt);
+    if (err)
+        return DZ_EIO;
+    host->interrupt.data = host;
+    err = dz_desk_start(&host->desk, t);
+    if (!err)
+        err = dz_events_start(t);
+    if (!err)
+        err = dz_service_start(host, t);
+    /* release: pairs with the acquire in dz_host_interrupt. */
+    if (!err)
+        atomic_store_explicit(&host->interruptible, true, memory_order_release);
+    return err;
+}
+
+static int thread_start(void *ctx, struct dz_worker *w)
+{
+    struct dz_host *host = ctx;
+    if (w->thread.index == DZ_THREAD_SYSTEM)
+        return start_system(host, &w->thread);
+    return dz_vm_new(&w->thread, &host->vm_shared) ? DZ_OK : DZ_ENOMEM;
+}
+
+static void kill_natives(struct dz_host *host, struct dz_thread *t)
+{
+    struct dz_rt *rt = &host->rt;
+    pthread_mutex_lock(&rt->natives_lock);
+    dz_list_each (&rt->natives_all, it) {
+        struct dz_native *n = dz_list_entry(it, struct dz_native, all);
+        dz_send_signal(t, DZ_MSG_KILL, DZ_PID_NONE, n->proc.pid, 0, rt->reasons[DZ_REASON_KILLED]);
+    }
+    pthread_mutex_unlock(&rt->natives_lock);
+}
+
+static bool natives_left(struct dz_host *host)
+{
+    pthread_mutex_lock(&host->rt.natives_lock);
+    bool left = !dz_list_empty(&host->rt.natives_all);
+    pthread_mutex_unlock(&host->rt.natives_lock);
+    return left;
+}
+
+/* The workers have ended; whatever they left ready is taken over here. */
+static void stop_system(struct dz_host *host, struct dz_worker *w)
+{
+    atomic_store_explicit(&host->interruptible, false, memory_order_release);
+    dz_service_end(host, &w->thread);
+    while (natives_left(host)) {
+        kill_natives(host, &w->thread);
+        dz_sched_step(w);
+    }
+    uv_close((uv_handle_t *)&host->interrupt, NULL);
+}
+
+static void thread_stop(void *ctx, struct dz_worker *w)
+{
+    struct dz_host *host = ctx;
+    if (w->thread.index == DZ_THREAD_SYSTEM) {
+        stop_system(host, w);
+        return;
+    }
+    dz_cbehavior_end_all(&w->thread);
+    dz_vm_free(w->thread.vm);
+}
+
+static bool idle(void *ctx, struct dz_worker *w)
+{
+    (void)ctx;
+    return dz_vm_idle(w->thread.vm);
+}
+
+void dz_host_fill_hooks(struct dz_host *host, struct dz_sched_hooks *hooks)
+{
+    *hooks = (struct dz_sched_hooks){
+        .ctx = host,
+        .thread_start = thread_start,
+        .thread_stop = thread_stop,
+        .idle = idle,
+    };
+}

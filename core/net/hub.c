@@ -45,6 +45,7 @@ static struct dz_link *slot(const struct dz_hub *hub, uint32_t i)
 void dz_hub_fini(struct dz_hub *hub)
 {
     dz_assert(dz_list_empty(&hub->conns));
+    dz_heap_fini(&hub->timers); /* first: it looks at the timers inside the links */
     for (uint32_t i = 0; i < hub->slots_used; i++) {
         dz_link_fini(slot(hub, i));
         dz_free(slot(hub, i));
@@ -52,7 +53,6 @@ void dz_hub_fini(struct dz_hub *hub)
     dz_free(hub->slots);
     dz_smap_fini(&hub->by_id);
     dz_smap_fini(&hub->told);
-    dz_heap_fini(&hub->timers);
     dz_tls_context_delete(hub->tls);
 }
 

@@ -96,7 +96,9 @@ static int context_new(struct dz_tls_context **out)
     SSL_CTX_set_options(c->ctx, SSL_OP_NO_TICKET);
     SSL_CTX_set_mode(c->ctx, SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_session_cache_mode(c->ctx, SSL_SESS_CACHE_OFF);
-    bool ok = SSL_CTX_set_min_proto_version(c->ctx, TLS1_3_VERSION) == 1 &&
+    /* OpenSSL wants a name for what may be "resumed" once peers are verified, and a pre-shared key is a session to it. */
+    bool ok = SSL_CTX_set_session_id_context(c->ctx, (const unsigned char *)identity, sizeof(identity) - 1) == 1 &&
+              SSL_CTX_set_min_proto_version(c->ctx, TLS1_3_VERSION) == 1 &&
               SSL_CTX_set_max_proto_version(c->ctx, TLS1_3_VERSION) == 1 &&
               SSL_CTX_set_ciphersuites(c->ctx, "TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256") == 1 &&
               SSL_CTX_set1_groups_list(c->ctx, "X25519:P-256") == 1 && SSL_CTX_set_num_tickets(c->ctx, 0) == 1;
@@ -113,7 +115,8 @@ static int psk_session(struct dz_tls_context *c, const uint8_t key[KEY_BYTES])
     c->psk = SSL_SESSION_new();
     bool ok = cipher && c->psk && SSL_SESSION_set1_master_key(c->psk, key, KEY_BYTES) == 1 &&
               SSL_SESSION_set_cipher(c->psk, cipher) == 1 &&
-              SSL_SESSION_set_protocol_version(c->psk, TLS1_3_VERSION) == 1;
+              SSL_SESSION_set_protocol_version(c->psk, TLS1_3_VERSION) == 1 &&
+              SSL_SESSION_set1_id_context(c->psk, (const unsigned char *)identity, sizeof(identity) - 1) == 1;
     SSL_free(ssl);
     return ok ? 0 : DZ_ENOMEM;
 }

@@ -280,13 +280,32 @@ void dz_bond_node_lost(struct dz_thread *t, uint32_t node)
     }
 }
 
+/* The records to be lost in front of the others, their order kept. How many they are. */
+static uint32_t lost_first(const struct dz_nodes *nodes, struct dz_bonds *bonds, uint32_t node)
+{
+    struct dz_list lost;
+    uint32_t n = 0;
+    dz_list_init(&lost);
+    dz_list_each_safe (&bonds->all, it) {
+        if (dz_nodes_resolve(nodes, dz_list_entry(it, struct dz_bond, all)->other.node) != node)
+            continue;
+        dz_list_remove(it);
+        dz_list_push_back(&lost, it);
+        n++;
+    }
+    dz_list_splice_back(&lost, &bonds->all);
+    dz_list_splice_back(&bonds->all, &lost);
+    return n;
+}
+
+/* A native's handler runs in between and may drop or add any record: only the first one is ever looked at. */
 void dz_bond_node_lost_native(struct dz_thread *t, struct dz_proc *p, uint32_t node)
 {
-    struct dz_list *it = p->bonds ? p->bonds->all.next : NULL;
-    while (p->bonds && it != &p->bonds->all) {
-        struct dz_bond *b = dz_list_entry(it, struct dz_bond, all);
-        it = it->next;
-        if (dz_nodes_resolve(&t->rt->nodes, b->other.node) == node)
-            lose(t, p, b);
+    uint32_t lost = p->bonds ? lost_first(&t->rt->nodes, p->bonds, node) : 0;
+    while (lost-- > 0 && p->bonds) {
+        struct dz_bond *b = dz_list_entry(p->bonds->all.next, struct dz_bond, all);
+        if (dz_nodes_resolve(&t->rt->nodes, b->other.node) != node)
+            return;
+        lose(t, p, b);
     }
 }

@@ -39,7 +39,8 @@ struct dz_sup_action *dz_report_action(struct dz_sup *s, enum dz_sup_action_type
 
 static void report_deadline(struct dz_sup *s)
 {
-    struct dz_heap_node *top = dz_heap_top(&s->timers);
+    /* Delayed restarts die with the supervisor. */
+    struct dz_heap_node *top = s->phase == DZ_PHASE_STOPPING ? NULL : dz_heap_top(&s->timers);
     uint64_t deadline = top ? top->key : DZ_TIME_INFINITY;
     if (deadline == s->announced_deadline || s->phase == DZ_PHASE_ENDED)
         return;

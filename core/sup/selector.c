@@ -62,10 +62,10 @@ static size_t find_id(const struct dz_selector_query *q, const char *id)
 static const char *why_not(const struct dz_selector_query *q, size_t i)
 {
     const struct dz_candidate *c = &q->nodes[i];
-    if (c->node == q->excluded)
-        return "the node is excluded";
     if (!c->connected)
         return "the node is not connected";
+    if (c->node == q->excluded)
+        return "the node is excluded";
     if (c->draining)
         return "the node is draining";
     return "the spec holds functions and runs only on the host it was made on";

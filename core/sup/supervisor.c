@@ -114,6 +114,8 @@ void dz_sup_delete(struct dz_sup *s)
     void *value;
     while ((node = dz_list_pop_front(&s->queue)) != NULL)
         dz_sup_entry_delete(dz_list_entry(node, struct dz_sup_entry, node));
+    /* Before the children, inside whom its nodes live. */
+    dz_heap_fini(&s->timers);
     free_children(&s->children);
     free_children(&s->removed);
     while (dz_map_next(&s->nodes, &it, &key, &value))
@@ -122,7 +124,6 @@ void dz_sup_delete(struct dz_sup *s)
     dz_map_fini(&s->by_pid);
     dz_map_fini(&s->by_token);
     dz_map_fini(&s->nodes);
-    dz_heap_fini(&s->timers);
     dz_intensity_fini(&s->intensity);
     dz_sup_blob_clear(&s->exit_reason);
     dz_sup_blob_clear(&s->start_error);
@@ -309,7 +310,7 @@ void dz_sup_abandon(struct dz_sup *s, uint64_t now_ms, const uint8_t *reason, si
 void dz_sup_tick(struct dz_sup *s, uint64_t now_ms)
 {
     struct dz_heap_node *due;
-    if (!enter(s, now_ms))
+    if (!enter(s, now_ms) || s->phase == DZ_PHASE_STOPPING)
         return;
     while ((due = dz_heap_top(&s->timers)) != NULL && due->key <= s->now_ms) {
         struct dz_sup_child *c = dz_container_of(due, struct dz_sup_child, timer);

@@ -1,0 +1,259 @@
+/* Specs: defaults, every field, every way to be wrong (api 4). */
+#include "literal.h"
+
+#include "base/err.h"
+#include "sup/intensity.h"
+#include "sup/spec.h"
+#include "term/read.h"
+
+static struct dz_sup_spec *read_spec(const char *text)
+{
+    struct dz_buf term = literal(text);
+    struct dz_sup_spec *spec = NULL;
+    struct dz_spec_error error;
+    if (dz_sup_spec_read(&spec, term.data, term.len, &error) != 0)
+        fail_msg("%s", error.message);
+    dz_buf_fini(&term);
+    return spec;
+}
+
+static void expect_error(const char *text, int code, const char *field, const char *part)
+{
+    struct dz_buf term = literal(text);
+    struct dz_sup_spec *spec = NULL;
+    struct dz_spec_error error;
+    int err = dz_sup_spec_read(&spec, term.data, term.len, &error);
+    dz_buf_fini(&term);
+    assert_int_equal(err, code);
+    assert_int_equal(error.code, code);
+    assert_null(spec);
+    assert_string_equal(error.field, field);
+    if (strstr(error.message, part) == NULL)
+        fail_msg("\"%s\" lacks \"%s\"", error.message, part);
+}
+
+static void an_empty_spec_has_every_default(void **state)
+{
+    (void)state;
+    struct dz_sup_spec *s = read_spec("{}");
+    assert_int_equal(s->strategy, DZ_ONE_FOR_ONE);
+    assert_int_equal(s->selector.kind, DZ_SELECT_LOCAL_FIRST);
+    assert_int_equal(s->child_count, 0);
+    assert_int_equal(s->max_restarts, 3);
+    assert_int_equal(s->within_ms, 5000);
+    assert_int_equal(s->auto_shutdown, DZ_AUTO_NEVER);
+    assert_null(s->name);
+    assert_false(s->local_only);
+    dz_sup_spec_delete(s);
+}
+
+static void a_child_has_every_default(void **state)
+{
+    (void)state;
+    struct dz_sup_spec *s = read_spec("{ children = { { id = \"a\", behavior = \"w\" }, { id = \"s\", supervisor = \"other\" }, "
+                                      "{ id = \"f\", start = function } } }");
+    const struct dz_child_spec *a = s->children[0];
+    assert_string_equal(a->id, "a");
+    assert_string_equal(a->what, "w");
+    assert_int_equal(a->restart, DZ_PERMANENT);
+    assert_false(a->own_selector);
+    assert_false(a->brutal_kill);
+    assert_int_equal(a->shutdown_ms, 5000);
+    assert_int_equal(a->start_local_ms, 5000);
+    assert_int_equal(a->start_remote_ms, 10000);
+    assert_int_equal(a->backoff.initial_ms, 0);
+    assert_int_equal(a->args_len, 1);
+    assert_int_equal(a->args[0], 0x90);
+    const struct dz_child_spec *sup = s->children[1];
+    assert_int_equal(sup->kind, DZ_CHILD_SUPERVISOR);
+    assert_true(sup->shutdown_ms == DZ_TIME_INFINITY);
+    assert_true(sup->start_local_ms == DZ_TIME_INFINITY && sup->start_remote_ms == DZ_TIME_INFINITY);
+    const struct dz_child_spec *f = s->children[2];
+    assert_int_equal(f->kind, DZ_CHILD_FUNCTION);
+    assert_int_equal(f->function.number, 3);
+    assert_true(f->start_local_ms == DZ_TIME_INFINITY);
+    assert_int_equal(f->shutdown_ms, 5000);
+    assert_true(f->local_only && s->local_only);
+    dz_sup_spec_delete(s);
+}
+
+static void every_field_is_taken(void **state)
+{
+    (void)state;
+    struct dz_sup_spec *s = read_spec(
+        "{ strategy = \"rest_for_one\", node_selector = { node = \"b@h:2\" }, restart_intensity = { max_restarts = inf, "
+        "within_ms = \"infinity\" }, auto_shutdown = \"any_significant\", global = \"g\", on_supervisor_loss = \"stop\", "
+        "children = { { id = \"a\", behavior = table, args = { 1 = 1, 3 = \"x\" }, name = \"n\", global = \"m\", "
+        "restart = \"transient\", node_selector = { selector = \"mine\" }, shutdown_timeout = inf, start_timeout = 1.5, "
+        "mailbox_limit = { messages = 10, bytes = 20 }, significant = true, "
+        "backoff = { initial_ms = 1, max_ms = 9, factor = 3, jitter = 0.5, reset_after_ms = 7 } } } }");
+    const struct dz_child_spec *a = s->children[0];
+    char args[32];
+    assert_int_equal(s->strategy, DZ_REST_FOR_ONE);
+    assert_string_equal(s->selector.name, "b@h:2");
+    assert_true(s->max_restarts == DZ_INTENSITY_UNLIMITED);
+    assert_true(s->within_ms == DZ_TIME_INFINITY);
+    assert_string_equal(s->name, "g");
+    assert_int_equal(a->function.kind, 't');
+    assert_true(a->local_only);
+    dz_term_print(a->args, a->args_len, args, sizeof args);
+    assert_string_equal(args, "{1, nil, \"x\"}");
+    assert_string_equal(a->name, "n");
+    assert_string_equal(a->global_name, "m");
+    assert_int_equal(a->restart, DZ_TRANSIENT);
+    assert_int_equal(a->selector.kind, DZ_SELECT_NAMED);
+    assert_true(a->shutdown_ms == DZ_TIME_INFINITY);
+    assert_int_equal(a->start_local_ms, 2);
+    assert_int_equal(a->start_remote_ms, 2);
+    assert_int_equal(a->mailbox_messages, 10);
+    assert_int_equal(a->mailbox_bytes, 20);
+    assert_true(a->significant);
+    assert_int_equal(a->backoff.max_ms, 9);
+    assert_int_equal(a->backoff.reset_after_ms, 7);
+    dz_sup_spec_delete(s);
+}
+
+static void a_child_gives_back_the_bytes_it_was_read_from(void **state)
+{
+    (void)state;
+    struct dz_buf child = literal("{ id = \"a\", behavior = \"w\", args = { 5 } }");
+    struct dz_sup_spec *s = read_spec("{ children = { { id = \"a\", behavior = \"w\", args = { 5 } } } }");
+    assert_int_equal(s->children[0]->source_len, child.len);
+    assert_memory_equal(s->children[0]->source, child.data, child.len);
+    dz_buf_fini(&child);
+    dz_sup_spec_delete(s);
+}
+
+static void significant_children_default_to_temporary(void **state)
+{
+    (void)state;
+    struct dz_sup_spec *s = read_spec("{ auto_shutdown = \"all_significant\", children = { "
+                                      "{ id = \"a\", behavior = \"w\", significant = true } } }");
+    assert_int_equal(s->children[0]->restart, DZ_TEMPORARY);
+    dz_sup_spec_delete(s);
+    expect_error("{ auto_shutdown = \"all_significant\", children = { { id = \"a\", behavior = \"w\", significant = true, "
+                 "restart = \"permanent\" } } }", DZ_ESPEC, "children[1].significant", "transient");
+    expect_error("{ children = { { id = \"a\", behavior = \"w\", significant = true } } }", DZ_ESPEC,
+                 "children[1].significant", "auto_shutdown");
+}
+
+static void nested_specs_are_checked_before_anything_starts(void **state)
+{
+    (void)state;
+    struct dz_sup_spec *s = read_spec("{ children = { { id = \"in\", supervisor = { children = { { id = \"x\", start = function } } } } } }");
+    assert_true(s->children[0]->local_only && s->local_only);
+    assert_string_equal(s->children[0]->supervisor->children[0]->id, "x");
+    dz_sup_spec_delete(s);
+    expect_error("{ children = { { id = \"in\", supervisor = { children = { { id = \"x\", behavior = \"w\", "
+                 "restart = \"permanant\" } } } } } }", DZ_ESPEC, "children[1].supervisor.children[1].restart",
+                 "(child \"x\"): got \"permanant\", expected \"permanent\", \"transient\" or \"temporary\"");
+}
+
+static void unknown_keys_name_the_nearest_known_one(void **state)
+{
+    (void)state;
+    expect_error("{ stratgy = \"one_for_one\" }", DZ_ESPEC, "stratgy", "nearest known key is \"strategy\"");
+    expect_error("{ children = { { id = \"a\", behaviour = \"w\" } } }", DZ_ESPEC, "children[1].behaviour", "\"behavior\"");
+    expect_error("{ restart_intensity = { max_restart = 1 } }", DZ_ESPEC, "restart_intensity.max_restart", "\"max_restarts\"");
+}
+
+static void wrong_values_say_what_would_be_valid(void **state)
+{
+    (void)state;
+    expect_error("{ strategy = 1 }", DZ_ESPEC, "strategy", "got 1, expected \"one_for_one\"");
+    expect_error("{ on_supervisor_loss = \"keep\" }", DZ_ESPEC, "on_supervisor_loss", "expected \"stop\"");
+    expect_error("{ restart_intensity = { max_restarts = -1 } }", DZ_ESPEC, "restart_intensity.max_restarts", "whole number");
+    expect_error("{ restart_intensity = { max_restarts = 1.5 } }", DZ_ESPEC, "restart_intensity.max_restarts", "whole number");
+    expect_error("{ restart_intensity = { within_ms = -1 } }", DZ_ESPEC, "restart_intensity.within_ms", "milliseconds");
+    expect_error("{ node_selector = \"nearest\" }", DZ_ESPEC, "node_selector", "local_first");
+    expect_error("{ node_selector = { node = \"nowhere\" } }", DZ_ESPEC, "node_selector.node", "name@host:port");
+    expect_error("{ name = \"a\", global = \"b\" }", DZ_ESPEC, "", "differ");
+    expect_error("{ children = 7 }", DZ_ESPEC, "children", "list");
+    expect_error("{ children = { 7 } }", DZ_ESPEC, "children[1]", "table");
+    expect_error("\"spec\"", DZ_ESPEC, "", "expected a table");
+    expect_error("{ children = { { id = \"\", behavior = \"w\" } } }", DZ_ESPEC, "children[1].id", "string");
+    expect_error("{ children = { { behavior = \"w\" } } }", DZ_ESPEC, "children[1]", "id is missing");
+    expect_error("{ children = { { id = \"a\" } } }", DZ_ESPEC, "children[1]", "one of behavior");
+    expect_error("{ children = { { id = \"a\", behavior = \"w\", start = function } } }", DZ_ESPEC, "children[1]", "exactly one");
+    expect_error("{ children = { { id = \"a\", behavior = \"w\", supervisor = \"s\" } } }", DZ_ESPEC, "children[1].supervisor", "");
+    expect_error("{ children = { { id = \"a\", behavior = function } } }", DZ_ESPEC, "children[1].behavior", "behaviour table");
+    expect_error("{ children = { { id = \"a\", behavior = \"w\", shutdown_timeout = \"never\" } } }", DZ_ESPEC,
+                 "children[1].shutdown_timeout", "\"brutal_kill\" or \"infinity\"");
+    expect_error("{ children = { { id = \"a\", behavior = \"w\", args = { x = 1 } } } }", DZ_ESPEC, "children[1].args", "list");
+    expect_error("{ children = { { id = \"a\", behavior = \"w\", args = { 1000000 = 1 } } } }", DZ_ESPEC, "children[1].args", "1000");
+    expect_error("{ children = { { id = \"a\", behavior = \"w\", backoff = {} } } }", DZ_ESPEC, "children[1].backoff", "initial_ms");
+    expect_error("{ children = { { id = \"a\", behavior = \"w\", backoff = { initial_ms = 1, factor = 0.5 } } } }", DZ_ESPEC,
+                 "children[1].backoff.factor", "not below 1");
+    expect_error("{ children = { { id = \"a\", behavior = \"w\", mailbox_limit = 0 } } }", DZ_ESPEC,
+                 "children[1].mailbox_limit", "above 0");
+}
+
+static void the_codes_of_misuse_are_their_own(void **state)
+{
+    (void)state;
+    expect_error("{ children = { { id = \"a\", behavior = \"w\" }, { id = \"a\", behavior = \"w\" } } }", DZ_EDUPLICATECHILD,
+                 "children[2]", "\"a\"");
+    expect_error("{ strategy = \"simple_one_for_one\" }", DZ_ENOTEMPLATE, "", "child_template");
+    expect_error("{ strategy = \"simple_one_for_one\", children = { { id = \"a\", behavior = \"w\" } } }", DZ_ESIMPLE, "", "instead");
+    expect_error("{ child_template = { behavior = \"w\" } }", DZ_ESPEC, "", "simple_one_for_one");
+    expect_error("{ strategy = \"simple_one_for_one\", child_template = { id = \"x\", behavior = \"w\" } }", DZ_ESPEC,
+                 "child_template", "no id");
+    struct dz_sup_spec *s = read_spec("{ strategy = \"simple_one_for_one\", children = {}, child_template = { behavior = \"w\" } }");
+    assert_null(s->child_template->id);
+    dz_sup_spec_delete(s);
+}
+
+static void args_of_the_template_come_first(void **state)
+{
+    (void)state;
+    struct dz_buf base = literal("{ 1 }"), more = literal("{ 2 = \"b\" }"), none = literal("{}"), bad = literal("{ x = 1 }");
+    struct dz_buf out;
+    struct dz_spec_error error;
+    char text[64];
+    dz_buf_init(&out);
+    assert_int_equal(dz_spec_join_args(&out, base.data, base.len, more.data, more.len, &error), 0);
+    dz_term_print(out.data, out.len, text, sizeof text);
+    assert_string_equal(text, "{1, nil, \"b\"}");
+    dz_buf_clear(&out);
+    assert_int_equal(dz_spec_join_args(&out, base.data, base.len, none.data, none.len, &error), 0);
+    dz_term_print(out.data, out.len, text, sizeof text);
+    assert_string_equal(text, "{1}");
+    assert_int_equal(dz_spec_join_args(&out, base.data, base.len, bad.data, bad.len, &error), DZ_ESPEC);
+    assert_string_equal(error.field, "args");
+    dz_buf_fini(&base);
+    dz_buf_fini(&more);
+    dz_buf_fini(&none);
+    dz_buf_fini(&bad);
+    dz_buf_fini(&out);
+}
+
+static void errors_travel_as_tables(void **state)
+{
+    (void)state;
+    struct dz_spec_error error = {DZ_ESPEC, "children[1].restart", "a", "no"};
+    struct dz_buf out;
+    char text[128];
+    dz_buf_init(&out);
+    assert_int_equal(dz_spec_error_encode(&error, &out), 0);
+    dz_term_print(out.data, out.len, text, sizeof text);
+    assert_string_equal(text, "{code = \"invalid_spec\", message = \"no\", field = \"children[1].restart\", child_id = \"a\"}");
+    dz_buf_fini(&out);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_empty_spec_has_every_default),
+        cmocka_unit_test(a_child_has_every_default),
+        cmocka_unit_test(every_field_is_taken),
+        cmocka_unit_test(a_child_gives_back_the_bytes_it_was_read_from),
+        cmocka_unit_test(significant_children_default_to_temporary),
+        cmocka_unit_test(nested_specs_are_checked_before_anything_starts),
+        cmocka_unit_test(unknown_keys_name_the_nearest_known_one),
+        cmocka_unit_test(wrong_values_say_what_would_be_valid),
+        cmocka_unit_test(the_codes_of_misuse_are_their_own),
+        cmocka_unit_test(args_of_the_template_come_first),
+        cmocka_unit_test(errors_travel_as_tables),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

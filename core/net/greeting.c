@@ -118,8 +118,8 @@ static int seal_hello(struct dz_conn *conn, enum dz_frame_type type)
         hello.known_len = 0;
     dz_link_describe(conn->link, &hello);
     if (type == DZ_FRAME_HELLO_ACK) {
+        dz_assert(!conn->resumes || hello.session == conn->session);
         hello.session = conn->session;
-        hello.received = conn->resumes ? hello.received : 0;
     }
     int err = dz_hello_encode(&frame, (uint8_t)type, &hello);
     if (!err)
@@ -264,6 +264,7 @@ static void choose_session(struct dz_conn *conn, const struct dz_hello *hello)
     conn->resumes = dz_link_can_resume(link, hello);
     if (conn->resumes) {
         conn->session = hello->session;
+        link->tentative = 0;
         return;
     }
     bool offered = hello->session && hello->session == link->tentative && hello->received == 0;

@@ -407,6 +407,11 @@ void dz_link_describe(struct dz_link *l, struct dz_hello *hello)
     hello->to_len = strlen(l->peer.id);
     hello->to_incarnation = l->peer.incarnation;
     hello->accepted_dial = l->accepted_dial;
+    /* An offer is younger than the session we have: the peer could not go on with that one any more. If it took the offer
+     * and its confirmation got lost, it has the session already. */
+    hello->session = l->tentative;
+    if (l->tentative)
+        return;
     pthread_mutex_lock(&l->queue);
     if (l->open && !l->parting) {
         hello->session = l->session.id;

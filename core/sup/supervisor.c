@@ -488,6 +488,8 @@ void dz_sup_exited(struct dz_sup *s, uint64_t now_ms, struct dz_pid pid, const u
         return;
     bool asked = c->status == DZ_CHILD_STOPPING;
     dz_children_detach(s, c, reason, len);
+    if (s->phase == DZ_PHASE_STOPPING)
+        dz_children_set_status(s, c, DZ_CHILD_STOPPED);
     if (asked || s->phase == DZ_PHASE_STOPPING)
         dz_sup_stopped(s, c);
     else

@@ -227,15 +227,17 @@ static uint64_t sleep_in_loop(struct dz_worker *w, uint64_t began)
     return (woken > began ? woken : w->thread.now_ns) - began;
 }
 
-/* Nothing to do at the moment. */
+/* Nothing to do at the moment, but for timers and the loop. */
 static void wait_for_work(struct dz_worker *w)
 {
-    uint64_t began = w->thread.now_ns;
+    uint64_t began = look_at_clock(w);
     uint64_t spin_ns = dz_spin_ns(&w->spin);
     uint64_t due = next_due(w);
     uint64_t until = due < began + spin_ns ? due : began + spin_ns;
+    if (due <= began)
+        return;
     if (began < until && spin(w, until)) {
-        dz_spin_waited(&w->spin, look_at_clock(w) - began);
+        dz_spin_waited(&w->spin, w->thread.now_ns - began); /* as of the spin's last look: near enough */
         return;
     }
     struct dz_sched_hooks *hooks = &w->sched->hooks;
@@ -270,9 +272,11 @@ static void thread_main(void *arg)
     if (err)
         return;
     /* acquire: pairs with dz_worker_ask_stop; the loop would see it a round later, too. */
-    while (!atomic_load_explicit(&w->stopping, memory_order_acquire))
-        if (!dz_sched_step(w))
+    while (!atomic_load_explicit(&w->stopping, memory_order_acquire)) {
+        dz_sched_step(w);
+        if (!has_work(w))
             wait_for_work(w);
+    }
     if (hooks->thread_stop)
         hooks->thread_stop(hooks->ctx, w);
 }

@@ -150,6 +150,17 @@ int dz_host_add_behavior_dir(struct dz_host *host, const char *dir)
     return dz_behaviors_add_dir(&host->behaviors, dir);
 }
 
+int dz_host_set_script_dir(struct dz_host *host, const char *dir)
+{
+    char *copy = dz_strndup(dir, strlen(dir));
+    if (!copy)
+        return DZ_ENOMEM;
+    dz_free(host->script_dir);
+    host->script_dir = copy;
+    host->vm_shared.script_dir = copy;
+    return DZ_OK;
+}
+
 static int host_init(struct dz_host *host, const dz_host_options *o)
 {
     dz_env_system(&host->env);

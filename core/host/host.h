@@ -77,6 +77,8 @@ void dz_host_fill_hooks(struct dz_host *host, struct dz_sched_hooks *hooks);
 int dz_host_send_script(struct dz_host *host, struct dz_thread *t, struct dz_msg **take);
 /* script.c: a process ends; the script's reason is kept. Its own thread. */
 void dz_host_note_end(struct dz_host *host, struct dz_pid pid, struct dz_blob *reason);
+/* package.path of every Lua state begins with it. Before the start. */
+int dz_host_set_script_dir(struct dz_host *host, const char *dir);
 /* One more directory searched for behaviours. Before the start. */
 int dz_host_add_behavior_dir(struct dz_host *host, const char *dir);
 

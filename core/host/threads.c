@@ -2,6 +2,8 @@
  * Owns:    nothing.
  * Threads: each hook on the thread it is for.
  * Fails:   a thread that cannot be set up fails the start of the host. */
+#include <signal.h>
+
 #include "base/assert.h"
 #include "base/err.h"
 #include "host/events.h"
@@ -33,9 +35,19 @@ static int start_system(struct dz_host *host, struct dz_thread *t)
     return err;
 }
 
+/* A peer or a reader that is gone is an error of that write, not the end of the program. */
+static void block_sigpipe(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
 static int thread_start(void *ctx, struct dz_worker *w)
 {
     struct dz_host *host = ctx;
+    block_sigpipe();
     if (w->thread.index == DZ_THREAD_SYSTEM)
         return start_system(host, &w->thread);
     return dz_vm_new(&w->thread, &host->vm_shared) ? DZ_OK : DZ_ENOMEM;

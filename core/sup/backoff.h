@@ -14,8 +14,8 @@ struct dz_backoff {
     uint64_t reset_after_ms;
 };
 
-/* The delay before the restart number `step` (0 the first) of a row; `random` is 64 unpredictable bits. The result is
- * within delay * (1 -+ jitter), and never above max_ms. */
+/* The delay before the restart number `step` (0 the first) of a row; `random` is 64 unpredictable bits. The
+ * result is within delay * (1 -+ jitter), and never above max_ms. */
 uint64_t dz_backoff_delay(const struct dz_backoff *backoff, uint32_t step, uint64_t random);
 
 /* The next restart's step after a child ran for `ran_ms`: 0 again if that was long enough. */

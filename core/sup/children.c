@@ -1,7 +1,7 @@
 /* children.c - the records of children and the indexes that find them without walking the list.
  * Owns:    each record from dz_children_add until the event after dz_children_remove.
  * Threads: the machine's.
- * Fails:   dz_children_add returns NULL; the small tables by pid, token and node abort when memory runs out. */
+ * Fails:   dz_children_add returns NULL; the tables by pid, token and node abort when memory runs out. */
 #include <string.h>
 #include "base/alloc.h"
 #include "base/assert.h"
@@ -225,7 +225,8 @@ static struct dz_list *merge(struct dz_list *a, struct dz_list *b)
 {
     struct dz_list *head = NULL, **tail = &head;
     while (a != NULL && b != NULL) {
-        bool first = dz_list_entry(a, struct dz_sup_child, group)->seq < dz_list_entry(b, struct dz_sup_child, group)->seq;
+        bool first = dz_list_entry(a, struct dz_sup_child, group)->seq <
+                     dz_list_entry(b, struct dz_sup_child, group)->seq;
         struct dz_list **from = first ? &a : &b;
         *tail = *from;
         tail = &(*from)->next;

@@ -29,8 +29,8 @@ static void bury_stopping(struct dz_sup *s, struct dz_list *stopping)
         dz_sup_stopped(s, child_at(node));
 }
 
-/* Takes every child of `victims` off: those being stopped are stopped now, the others are handled in their turn. All are
- * marked before anything follows from an end: a round may reach the dead ones at once. */
+/* Takes every child of `victims` off: those being stopped are stopped now, the others are handled in their
+ * turn. All are marked before anything follows from an end: a round may reach the dead ones at once. */
 static void take_dead(struct dz_sup *s, struct dz_list *victims, enum dz_sup_entry_type type,
                       struct dz_sup_child *culprit, const uint8_t *reason, size_t len)
 {
@@ -48,8 +48,7 @@ static void take_dead(struct dz_sup *s, struct dz_list *victims, enum dz_sup_ent
         dz_list_push_back(asked ? &stopping : &dead, &c->group);
     }
     if (s->phase == DZ_PHASE_STOPPING) {
-        dz_list_each_safe(&dead, it)
-            dz_children_forget_plans(s, child_at(it));
+        dz_list_each_safe(&dead, it) dz_children_forget_plans(s, child_at(it));
     } else if (!dz_list_empty(&dead)) {
         struct dz_sup_entry *e = dz_sup_enqueue(s, type);
         e->child = culprit;
@@ -73,8 +72,7 @@ void dz_loss_node(struct dz_sup *s, uint32_t node)
     dz_children_sort(&n->children);
     dz_report_node_failure(s, node, &n->children, n->count);
     dz_list_splice_back(&victims, &n->children);
-    dz_list_each(&victims, it)
-        child_at(it)->excluded = node;
+    dz_list_each(&victims, it) child_at(it)->excluded = node;
     take_dead(s, &victims, DZ_ENTRY_NODE_LOSS, NULL, node_down, sizeof node_down);
 }
 
@@ -149,8 +147,7 @@ void dz_loss_handle(struct dz_sup *s, struct dz_sup_entry *e)
     bool node_loss = e->type == DZ_ENTRY_NODE_LOSS;
     /* A round in between may have taken any of them along, also the one to blame. */
     bool blamed = false;
-    dz_list_each(&e->lost, node)
-        blamed = blamed || child_at(node) == e->child;
+    dz_list_each(&e->lost, node) blamed = blamed || child_at(node) == e->child;
     blamed = blamed && e->child->spec->restart != DZ_TEMPORARY;
     if (drop_temporary(s, &e->lost) || dz_list_empty(&e->lost))
         return;

@@ -1,4 +1,4 @@
-/* machine.h - the inside of struct dz_sup, shared by the files that make up the state machine. Private to them:
+/* machine.h - the inside of struct dz_sup, private to the files that make up the state machine:
  *   supervisor.c  life of the machine, its events, the queue of what waits its turn
  *   children.c    records of children and their indexes
  *   place.c       a start under way: selecting, holding, starting, its outcome
@@ -10,8 +10,9 @@
  * Owns:    see each struct.
  * Threads: one at a time.
  *
- * One operation is under way at a time (`op`); all else waits in `queue`, in order of arrival. A function that ends the
- * operation only says so (dz_sup_op_end); the event function that is being served then takes the next from the queue. */
+ * One operation is under way at a time (`op`); all else waits in `queue`, in order of arrival. A function
+ * that ends the operation only says so (dz_sup_op_end); the event function that is being served then takes
+ * the next from the queue. */
 #ifndef DZ_SUP_MACHINE_H
 #define DZ_SUP_MACHINE_H
 
@@ -81,8 +82,8 @@ struct dz_sup_child {
     bool cancelled;    /* CANCEL is out */
     uint32_t excluded; /* not to be selected */
 
-    bool silent;       /* its process came although the start was broken off: nobody is told of it */
-    bool doomed;       /* terminate_child waits for its end */
+    bool silent; /* its process came although the start was broken off: nobody is told of it */
+    bool doomed; /* terminate_child waits for its end */
     uint64_t doomed_by;
 
     bool in_round; /* the round has stopped it and not reached it yet */
@@ -128,12 +129,12 @@ struct dz_sup_entry {
     struct dz_list node;
     enum dz_sup_entry_type type;
     uint64_t requester;
-    char *id;                     /* TERMINATE_CHILD, RESTART_CHILD */
-    struct dz_child_spec *spec;   /* START_CHILD */
-    struct dz_sup_blob args;      /* START_CHILD under simple_one_for_one */
-    struct dz_sup_child *child;   /* EXIT, RETRY; WORKER_LOSS: whose turn it was, or NULL */
+    char *id;                   /* TERMINATE_CHILD, RESTART_CHILD */
+    struct dz_child_spec *spec; /* START_CHILD */
+    struct dz_sup_blob args;    /* START_CHILD under simple_one_for_one */
+    struct dz_sup_child *child; /* EXIT, RETRY; WORKER_LOSS: whose turn it was, or NULL */
     enum dz_sup_how how;
-    struct dz_list lost;          /* losses: dz_sup_child.group */
+    struct dz_list lost; /* losses: dz_sup_child.group */
 };
 
 enum dz_sup_op_kind {
@@ -224,7 +225,8 @@ void dz_sup_entry_delete(struct dz_sup_entry *e);
 void dz_sup_op_begin(struct dz_sup *s, enum dz_sup_op_kind kind);
 void dz_sup_op_end(struct dz_sup *s);
 uint64_t dz_sup_random(struct dz_sup *s);
-bool dz_sup_blob_set(struct dz_sup_blob *b, const uint8_t *data, size_t len); /* false: out of memory, b empty */
+/* False: out of memory, b empty. */
+bool dz_sup_blob_set(struct dz_sup_blob *b, const uint8_t *data, size_t len);
 void dz_sup_blob_clear(struct dz_sup_blob *b);
 /* A reason; out of memory leaves the reason "out_of_memory". */
 void dz_sup_reason_set(struct dz_sup_blob *b, const uint8_t *data, size_t len);
@@ -323,7 +325,8 @@ void dz_shutdown_check_auto(struct dz_sup *s, const struct dz_child_spec *ended)
 /* --- report.c --- */
 struct dz_sup_action *dz_report_action(struct dz_sup *s, enum dz_sup_action_type type);
 void dz_report_free_actions(struct dz_sup *s);
-void *dz_report_keep(struct dz_sup *s, void *memory); /* freed at the next event */
+/* The memory is freed at the next event. */
+void *dz_report_keep(struct dz_sup *s, void *memory);
 const char *dz_report_keep_text(struct dz_sup *s, const char *text); /* a copy */
 void dz_report_supervisor(struct dz_sup *s, enum dz_sup_event_type type);
 /* Before the record learns of the new process. */

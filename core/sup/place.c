@@ -1,8 +1,8 @@
 /* place.c - a child's start: which node, its turn on that node, the driver's answer.
  * Owns:    the flight of a child (dz_sup_child.flight) and its token.
  * Threads: the machine's.
- * Flow:    launch -> SELECT -> candidates [-> ASK -> selected] -> START -> started or failed -> dz_sup_outcome.
- *          A restart where it ran skips the selector. */
+ * Flow:    launch -> SELECT -> candidates [-> ASK -> selected] -> START -> started or failed ->
+ *          dz_sup_outcome. A restart where it ran skips the selector. */
 #include <string.h>
 #include "base/assert.h"
 #include "base/buf.h"
@@ -137,7 +137,8 @@ void dz_place_release_held(struct dz_sup *s, struct dz_sup_node *n)
 }
 
 /* The cause of no_available_node, as the failure's detail. */
-static void no_node(struct dz_sup *s, struct dz_sup_child *c, const char *text, const uint8_t *term, size_t len)
+static void no_node(struct dz_sup *s, struct dz_sup_child *c, const char *text, const uint8_t *term,
+                    size_t len)
 {
     struct dz_buf buf;
     struct dz_build b;
@@ -166,7 +167,8 @@ static void chosen(struct dz_sup *s, struct dz_sup_child *c, const struct dz_can
     start_or_hold(s, c);
 }
 
-static struct dz_selector_query query_of(const struct dz_sup_child *c, const struct dz_candidate *nodes, size_t count)
+static struct dz_selector_query query_of(const struct dz_sup_child *c, const struct dz_candidate *nodes,
+                                         size_t count)
 {
     return (struct dz_selector_query){nodes, count, c->excluded, c->spec->local_only};
 }

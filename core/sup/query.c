@@ -6,7 +6,8 @@
 
 const char *dz_sup_status_name(enum dz_sup_status status)
 {
-    static const char *const names[] = {"starting", "running", "restarting", "stopping", "stopped", "pending"};
+    static const char *const names[] = {"starting", "running", "restarting",
+                                        "stopping", "stopped", "pending"};
     dz_assert((unsigned)status < 6);
     return names[status];
 }

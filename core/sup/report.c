@@ -174,8 +174,7 @@ void dz_report_node_failure(struct dz_sup *s, uint32_t node, const struct dz_lis
 {
     const char **ids = dz_report_keep(s, dz_zalloc_must(count, sizeof *ids));
     uint32_t n = 0;
-    dz_list_each(children, it)
-        ids[n++] = dz_list_entry(it, struct dz_sup_child, group)->id;
+    dz_list_each(children, it) ids[n++] = dz_list_entry(it, struct dz_sup_child, group)->id;
     dz_assert(n == count);
     struct dz_sup_event *e = event(s, DZ_EVENT_NODE_FAILURE_DETECTED, NULL);
     e->node = node;
@@ -302,7 +301,8 @@ static bool is_ours(const char *key, size_t len)
 }
 
 /* Passes over one entry of the detail; true if it is a field to keep. */
-static bool next_field(struct dz_read *r, const char **key, size_t *key_len, const uint8_t **value, size_t *len)
+static bool next_field(struct dz_read *r, const char **key, size_t *key_len, const uint8_t **value,
+                       size_t *len)
 {
     bool named = dz_read_string(r, key, key_len) == DZ_OK;
     if (!named)

@@ -1,8 +1,8 @@
 /* round.c - what the end of a child leads to: its restart, a round of several, retries, waiting for a node.
  * Owns:    the operations REPLACE and ROUND.
  * Threads: the machine's.
- * A round that a child keeps from finishing leaves that child as `blocker` and the rest `in_round`; the supervisor is free
- * meanwhile. The retry begins a round anew from the blocker, which takes the rest along. */
+ * A round that a child keeps from finishing leaves that child as `blocker` and the rest `in_round`; the
+ * supervisor is free meanwhile. The retry begins a round anew from the blocker; that takes the rest along. */
 #include <string.h>
 #include "base/assert.h"
 #include "base/err.h"

@@ -107,8 +107,8 @@ static size_t local_first(const struct dz_selector_query *q)
     return i != NOBODY ? i : least_loaded(q);
 }
 
-int dz_selector_choose(const struct dz_selector *selector, const struct dz_selector_query *query, uint64_t *counter,
-                       uint64_t random, size_t *chosen, const char **cause)
+int dz_selector_choose(const struct dz_selector *selector, const struct dz_selector_query *query,
+                       uint64_t *counter, uint64_t random, size_t *chosen, const char **cause)
 {
     const char *none = "no connected node takes new processes";
     switch (selector->kind) {

@@ -49,8 +49,8 @@ struct dz_selector_query {
 
 /* DZ_OK: nodes[*chosen]. DZ_SELECTOR_ASK. DZ_ENONODE: *cause is the reason in words, static storage.
  * `counter` is the supervisor's own for round_robin, moved on when used; `random` 64 unpredictable bits. */
-int dz_selector_choose(const struct dz_selector *selector, const struct dz_selector_query *query, uint64_t *counter,
-                       uint64_t random, size_t *chosen, const char **cause);
+int dz_selector_choose(const struct dz_selector *selector, const struct dz_selector_query *query,
+                       uint64_t *counter, uint64_t random, size_t *chosen, const char **cause);
 
 /* The same verdict for the node id a function answered with (NULL: it answered nil). */
 int dz_selector_check_answer(const struct dz_selector_query *query, const char *answer, size_t *chosen,

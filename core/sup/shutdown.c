@@ -1,5 +1,5 @@
-/* shutdown.c - every way in which the supervisor itself ends: stop, exit signal, a failed start, too many restarts,
- * auto-shutdown, being killed.
+/* shutdown.c - every way in which the supervisor itself ends: stop, exit signal, a failed start, too many
+ * restarts, auto-shutdown, being killed.
  * Owns:    the operation SHUTDOWN, the exit reason, those who wait for stop.
  * Threads: the machine's. */
 #include <string.h>
@@ -148,7 +148,8 @@ static void answer_waiting(struct dz_sup *s)
         dz_report_start_failed(s, s->op.requester, c, dz_report_broken_off());
     if (s->was_ready || s->start_error_code != DZ_OK)
         return;
-    s->start_error_code = dz_report_start_error(s, starting_child(s), dz_report_broken_off(), &s->start_error);
+    s->start_error_code =
+        dz_report_start_error(s, starting_child(s), dz_report_broken_off(), &s->start_error);
 }
 
 /* Everything but stopping the children. */

@@ -58,7 +58,8 @@ static int max_restarts(struct dz_spec_reader *x, struct dz_read *r, void *targe
         s->max_restarts = DZ_INTENSITY_UNLIMITED;
         return DZ_OK;
     }
-    int err = dz_spec_reader_count(x, r, 0, DZ_INTENSITY_MAX, "a whole number from 0 to 1000000 or \"infinity\"", &n);
+    int err = dz_spec_reader_count(x, r, 0, DZ_INTENSITY_MAX,
+                                   "a whole number from 0 to 1000000 or \"infinity\"", &n);
     s->max_restarts = (uint32_t)n;
     return err;
 }
@@ -68,7 +69,8 @@ static int within_ms(struct dz_spec_reader *x, struct dz_read *r, void *target)
     return dz_spec_reader_time(x, r, "", &((struct dz_sup_spec *)target)->within_ms);
 }
 
-static const struct dz_spec_field intensity_fields[] = {{"max_restarts", max_restarts}, {"within_ms", within_ms}};
+static const struct dz_spec_field intensity_fields[] = {{"max_restarts", max_restarts},
+                                                        {"within_ms", within_ms}};
 
 static int sup_intensity(struct dz_spec_reader *x, struct dz_read *r, void *target)
 {
@@ -160,14 +162,16 @@ static int read_children(struct dz_spec_reader *x, struct dz_read *r, struct dz_
 static bool is_empty_table(const struct dz_read *r)
 {
     struct dz_value v;
-    return dz_read_peek(r, &v) == DZ_OK && (v.type == DZ_TERM_ARRAY || v.type == DZ_TERM_MAP) && v.as.count == 0;
+    return dz_read_peek(r, &v) == DZ_OK && (v.type == DZ_TERM_ARRAY || v.type == DZ_TERM_MAP) &&
+           v.as.count == 0;
 }
 
 static int read_simple(struct dz_spec_reader *x, struct draft *d, uint32_t given)
 {
     struct dz_sup_spec *s = d->spec;
     if ((given & HAS_CHILDREN) && !is_empty_table(&d->children))
-        return dz_spec_reader_fail(x, DZ_ESIMPLE, "simple_one_for_one takes a child_template instead of children");
+        return dz_spec_reader_fail(x, DZ_ESIMPLE,
+                                   "simple_one_for_one takes a child_template instead of children");
     if (!(given & HAS_TEMPLATE))
         return dz_spec_reader_fail(x, DZ_ENOTEMPLATE, "simple_one_for_one needs a child_template");
     size_t mark = dz_spec_reader_enter(x, "child_template", 14);

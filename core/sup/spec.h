@@ -1,8 +1,8 @@
 /* spec.h - a supervisor's specification, checked and with every default filled in.
  * Owns:    a dz_sup_spec owns all it points to, nested specs too; dz_sup_spec_delete frees it.
  * Threads: any; a spec never changes after it was read.
- * Fails:   DZ_ESPEC, DZ_EDUPLICATECHILD, DZ_ESIMPLE, DZ_ENOTEMPLATE, DZ_ENOMEM; `error` then says where and why, and
- *          nothing is left behind. The bytes have passed dz_term_check(DZ_TERM_ALLOW_FUNCTIONS). */
+ * Fails:   DZ_ESPEC, DZ_EDUPLICATECHILD, DZ_ESIMPLE, DZ_ENOTEMPLATE, DZ_ENOMEM; `error` then says where and
+ *          why, and nothing is left behind. The bytes have passed dz_term_check(DZ_TERM_ALLOW_FUNCTIONS). */
 #ifndef DZ_SUP_SPEC_H
 #define DZ_SUP_SPEC_H
 
@@ -15,14 +15,14 @@
 #include "sup/strategy.h"
 #include "sup/types.h"
 
-#define DZ_SPEC_MAX_RESTARTS_DEFAULT 3u
-#define DZ_SPEC_WITHIN_MS_DEFAULT 5000u
-#define DZ_SPEC_SHUTDOWN_MS_DEFAULT 5000u
-#define DZ_SPEC_START_LOCAL_MS_DEFAULT 5000u
-#define DZ_SPEC_START_REMOTE_MS_DEFAULT 10000u
-#define DZ_SPEC_BACKOFF_FACTOR_DEFAULT 2.0
-#define DZ_SPEC_BACKOFF_JITTER_DEFAULT 0.1
-#define DZ_SPEC_BACKOFF_MAX_MS_DEFAULT 30000u
+#define DZ_SPEC_MAX_RESTARTS_DEFAULT     3u
+#define DZ_SPEC_WITHIN_MS_DEFAULT        5000u
+#define DZ_SPEC_SHUTDOWN_MS_DEFAULT      5000u
+#define DZ_SPEC_START_LOCAL_MS_DEFAULT   5000u
+#define DZ_SPEC_START_REMOTE_MS_DEFAULT  10000u
+#define DZ_SPEC_BACKOFF_FACTOR_DEFAULT   2.0
+#define DZ_SPEC_BACKOFF_JITTER_DEFAULT   0.1
+#define DZ_SPEC_BACKOFF_MAX_MS_DEFAULT   30000u
 #define DZ_SPEC_BACKOFF_RESET_MS_DEFAULT 5000u
 /* The longest args list. */
 #define DZ_SPEC_MAX_ARGS 1000u
@@ -86,7 +86,8 @@ struct dz_sup_spec {
 
 struct dz_spec_error {
     int code;
-    char field[192];    /* path: `children[2].restart`, `restart_intensity.max_restarts`; empty: the value itself */
+    /* Path: `children[2].restart`, `restart_intensity.max_restarts`; empty: the value itself. */
+    char field[192];
     char child_id[256]; /* the child concerned, empty if none or unnamed */
     char message[704];  /* for people: the field, what was got, what would be valid */
 };
@@ -95,14 +96,15 @@ int dz_sup_spec_read(struct dz_sup_spec **out, const uint8_t *data, size_t len, 
 void dz_sup_spec_delete(struct dz_sup_spec *spec);
 
 /* One child for start_child of a supervisor with this spec (the strategy is not simple_one_for_one). */
-int dz_child_spec_read(struct dz_child_spec **out, const struct dz_sup_spec *parent, const uint8_t *data, size_t len,
-                       struct dz_spec_error *error);
+int dz_child_spec_read(struct dz_child_spec **out, const struct dz_sup_spec *parent, const uint8_t *data,
+                       size_t len, struct dz_spec_error *error);
 void dz_child_spec_delete(struct dz_child_spec *spec);
 
-/* Appends to `out` one array: the elements of the args term `base` (an array), then those of the list `more` (an array,
- * or a map with integer keys; an empty map is the empty list). DZ_ESPEC when `more` is no list or too long. */
-int dz_spec_join_args(struct dz_buf *out, const uint8_t *base, size_t base_len, const uint8_t *more, size_t more_len,
-                      struct dz_spec_error *error);
+/* Appends to `out` one array: the elements of the args term `base` (an array), then those of the list `more`
+ * (an array, or a map with integer keys; an empty map is the empty list). DZ_ESPEC when `more` is no list or
+ * too long. */
+int dz_spec_join_args(struct dz_buf *out, const uint8_t *base, size_t base_len, const uint8_t *more,
+                      size_t more_len, struct dz_spec_error *error);
 
 /* Appends the error as the table Lua raises: code, message, field, child_id. */
 int dz_spec_error_encode(const struct dz_spec_error *error, struct dz_buf *out);

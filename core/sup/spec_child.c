@@ -114,7 +114,8 @@ static int mailbox_bytes(struct dz_spec_reader *x, struct dz_read *r, void *targ
                                 &((struct dz_child_spec *)target)->mailbox_bytes);
 }
 
-static const struct dz_spec_field mailbox_fields[] = {{"messages", mailbox_messages}, {"bytes", mailbox_bytes}};
+static const struct dz_spec_field mailbox_fields[] = {{"messages", mailbox_messages},
+                                                      {"bytes", mailbox_bytes}};
 
 static int child_mailbox(struct dz_spec_reader *x, struct dz_read *r, void *target)
 {
@@ -166,7 +167,8 @@ static const struct dz_spec_field child_fields[] = {
 static int check_identity(struct dz_spec_reader *x, uint32_t given, bool templated)
 {
     if (templated && (given & HAS_ID))
-        return dz_spec_reader_fail(x, DZ_ESPEC, "a child_template has no id, its children get generated ones");
+        return dz_spec_reader_fail(x, DZ_ESPEC,
+                                   "a child_template has no id, its children get generated ones");
     if (!templated && !(given & HAS_ID))
         return dz_spec_reader_fail(x, DZ_ESPEC, "id is missing, expected a string unique in this supervisor");
     uint32_t whats = given & (HAS_BEHAVIOR | HAS_SUPERVISOR | HAS_START);
@@ -177,8 +179,8 @@ static int check_identity(struct dz_spec_reader *x, uint32_t given, bool templat
     return DZ_OK;
 }
 
-static int check_significant(struct dz_spec_reader *x, struct dz_child_spec *c, const struct dz_sup_spec *parent,
-                             uint32_t given)
+static int check_significant(struct dz_spec_reader *x, struct dz_child_spec *c,
+                             const struct dz_sup_spec *parent, uint32_t given)
 {
     if (!c->significant)
         return DZ_OK;
@@ -187,11 +189,13 @@ static int check_significant(struct dz_spec_reader *x, struct dz_child_spec *c, 
     size_t mark = dz_spec_reader_enter(x, "significant", 11);
     int err = DZ_OK;
     if (c->restart == DZ_PERMANENT)
-        err = dz_spec_reader_fail(x, DZ_ESPEC, "a permanent child cannot be significant, expected restart "
-                                               "\"transient\" or \"temporary\"");
+        err = dz_spec_reader_fail(x, DZ_ESPEC,
+                                  "a permanent child cannot be significant, expected restart "
+                                  "\"transient\" or \"temporary\"");
     else if (parent->auto_shutdown == DZ_AUTO_NEVER)
-        err = dz_spec_reader_fail(x, DZ_ESPEC, "a significant child needs auto_shutdown \"any_significant\" or "
-                                               "\"all_significant\" of its supervisor");
+        err = dz_spec_reader_fail(x, DZ_ESPEC,
+                                  "a significant child needs auto_shutdown \"any_significant\" or "
+                                  "\"all_significant\" of its supervisor");
     dz_spec_reader_leave(x, mark);
     return err;
 }
@@ -221,8 +225,8 @@ static int finish_args(struct dz_child_spec *c)
     return DZ_OK;
 }
 
-static int read_into(struct dz_spec_reader *x, struct dz_read *r, const struct dz_sup_spec *parent, bool templated,
-                     struct dz_child_spec *c)
+static int read_into(struct dz_spec_reader *x, struct dz_read *r, const struct dz_sup_spec *parent,
+                     bool templated, struct dz_child_spec *c)
 {
     uint32_t given = 0;
     int err = dz_spec_reader_copy(r, &c->source, &c->source_len);
@@ -242,8 +246,8 @@ static int read_into(struct dz_spec_reader *x, struct dz_read *r, const struct d
     return DZ_OK;
 }
 
-int dz_spec_read_child(struct dz_spec_reader *x, struct dz_read *r, const struct dz_sup_spec *parent, bool templated,
-                       struct dz_child_spec **out)
+int dz_spec_read_child(struct dz_spec_reader *x, struct dz_read *r, const struct dz_sup_spec *parent,
+                       bool templated, struct dz_child_spec **out)
 {
     struct dz_spec_reader outer = *x;
     struct dz_child_spec *c = dz_zalloc(1, sizeof *c);
@@ -261,8 +265,8 @@ int dz_spec_read_child(struct dz_spec_reader *x, struct dz_read *r, const struct
     return err;
 }
 
-int dz_child_spec_read(struct dz_child_spec **out, const struct dz_sup_spec *parent, const uint8_t *data, size_t len,
-                       struct dz_spec_error *error)
+int dz_child_spec_read(struct dz_child_spec **out, const struct dz_sup_spec *parent, const uint8_t *data,
+                       size_t len, struct dz_spec_error *error)
 {
     struct dz_spec_reader x;
     struct dz_read r;

@@ -16,8 +16,8 @@ static int selector_node(struct dz_spec_reader *x, struct dz_read *r, void *targ
     const char *text;
     size_t len;
     struct dz_read copy = *r;
-    if (dz_read_string(&copy, &text, &len) != DZ_OK || len >= DZ_NODE_ID_MAX || memchr(text, '@', len) == NULL ||
-        memchr(text, ':', len) == NULL)
+    if (dz_read_string(&copy, &text, &len) != DZ_OK || len >= DZ_NODE_ID_MAX ||
+        memchr(text, '@', len) == NULL || memchr(text, ':', len) == NULL)
         return dz_spec_reader_wrong(x, r, "a node id \"name@host:port\"");
     s->kind = DZ_SELECT_NODE;
     dz_assert(s->name == NULL);
@@ -40,8 +40,9 @@ static const struct dz_spec_field selector_fields[] = {{"node", selector_node}, 
 int dz_spec_read_selector(struct dz_spec_reader *x, struct dz_read *r, void *selector)
 {
     static const char *const words[] = {"local_first", "local", "round_robin", "least_loaded", "random"};
-    static const char expected[] = "\"local_first\", \"local\", \"round_robin\", \"least_loaded\", \"random\", "
-                                   "{ node = id }, { selector = name } or a function";
+    static const char expected[] =
+        "\"local_first\", \"local\", \"round_robin\", \"least_loaded\", \"random\", "
+        "{ node = id }, { selector = name } or a function";
     struct dz_selector *s = selector;
     struct dz_value head;
     uint32_t given;
@@ -75,7 +76,8 @@ static int backoff_max(struct dz_spec_reader *x, struct dz_read *r, void *target
 
 static int backoff_factor(struct dz_spec_reader *x, struct dz_read *r, void *target)
 {
-    return dz_spec_reader_number(x, r, 1, 1e6, "a number not below 1", &((struct dz_backoff *)target)->factor);
+    return dz_spec_reader_number(x, r, 1, 1e6, "a number not below 1",
+                                 &((struct dz_backoff *)target)->factor);
 }
 
 static int backoff_jitter(struct dz_spec_reader *x, struct dz_read *r, void *target)
@@ -106,7 +108,8 @@ int dz_spec_read_backoff(struct dz_spec_reader *x, struct dz_read *r, void *back
         return dz_spec_reader_fail(x, DZ_ESPEC, "initial_ms is missing, expected milliseconds");
     if (b->initial_ms == DZ_TIME_INFINITY)
         return dz_spec_reader_fail(x, DZ_ESPEC, "initial_ms is infinity, expected a finite time");
-    /* A larger first delay than the default of max_ms is what the user asked for; a larger one than theirs is a mistake. */
+    /* A larger first delay than the default of max_ms is what the user asked for; a larger one than theirs is
+     * a mistake. */
     if (b->max_ms < b->initial_ms && (given & 2))
         return dz_spec_reader_fail(x, DZ_ESPEC, "max_ms is below initial_ms");
     if (b->max_ms < b->initial_ms)
@@ -167,7 +170,8 @@ static int list_size(struct dz_spec_reader *x, struct dz_read *r, struct dz_valu
     return err;
 }
 
-static void append_elements(struct dz_build *b, struct dz_read *r, const struct dz_value *head, uint64_t count)
+static void append_elements(struct dz_build *b, struct dz_read *r, const struct dz_value *head,
+                            uint64_t count)
 {
     if (head->type == DZ_TERM_MAP) {
         append_map_elements(b, *r, head->as.count, count);
@@ -195,8 +199,8 @@ static int join(struct dz_spec_reader *x, struct dz_buf *out, struct dz_read *ba
     return dz_build_done(&b) == DZ_OK ? DZ_OK : dz_spec_reader_fail(x, DZ_ENOMEM, "out of memory");
 }
 
-int dz_spec_join_args(struct dz_buf *out, const uint8_t *base, size_t base_len, const uint8_t *more, size_t more_len,
-                      struct dz_spec_error *error)
+int dz_spec_join_args(struct dz_buf *out, const uint8_t *base, size_t base_len, const uint8_t *more,
+                      size_t more_len, struct dz_spec_error *error)
 {
     struct dz_spec_reader x;
     struct dz_read b, m;

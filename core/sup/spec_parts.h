@@ -12,8 +12,8 @@ int dz_spec_read_backoff(struct dz_spec_reader *x, struct dz_read *r, void *back
 int dz_spec_read_args(struct dz_spec_reader *x, struct dz_read *r, uint8_t **out, size_t *len);
 
 /* One child; `parent` gives auto_shutdown, `templated` says that it has no id. */
-int dz_spec_read_child(struct dz_spec_reader *x, struct dz_read *r, const struct dz_sup_spec *parent, bool templated,
-                       struct dz_child_spec **out);
+int dz_spec_read_child(struct dz_spec_reader *x, struct dz_read *r, const struct dz_sup_spec *parent,
+                       bool templated, struct dz_child_spec **out);
 /* A supervisor's spec, also a nested one. */
 int dz_spec_read_supervisor(struct dz_spec_reader *x, struct dz_read *r, struct dz_sup_spec **out);
 

@@ -116,8 +116,8 @@ static const char *nearest(const struct dz_spec_field *fields, size_t count, con
     return best;
 }
 
-static int find_field(struct dz_spec_reader *x, const struct dz_spec_field *fields, size_t count, const char *key,
-                      size_t len, uint32_t *bits, size_t *found)
+static int find_field(struct dz_spec_reader *x, const struct dz_spec_field *fields, size_t count,
+                      const char *key, size_t len, uint32_t *bits, size_t *found)
 {
     for (size_t i = 0; i < count; i++) {
         if (strlen(fields[i].name) != len || memcmp(fields[i].name, key, len) != 0)
@@ -132,8 +132,8 @@ static int find_field(struct dz_spec_reader *x, const struct dz_spec_field *fiel
                                (int)(len < 64 ? len : 64), key, nearest(fields, count, key, len));
 }
 
-static int read_entry(struct dz_spec_reader *x, struct dz_read *r, const struct dz_spec_field *fields, size_t count,
-                      void *target, uint32_t *bits)
+static int read_entry(struct dz_spec_reader *x, struct dz_read *r, const struct dz_spec_field *fields,
+                      size_t count, void *target, uint32_t *bits)
 {
     const char *key;
     size_t len, i = 0;
@@ -147,8 +147,8 @@ static int read_entry(struct dz_spec_reader *x, struct dz_read *r, const struct 
     return err;
 }
 
-int dz_spec_reader_table(struct dz_spec_reader *x, struct dz_read *r, const struct dz_spec_field *fields, size_t count,
-                         void *target, uint32_t *given)
+int dz_spec_reader_table(struct dz_spec_reader *x, struct dz_read *r, const struct dz_spec_field *fields,
+                         size_t count, void *target, uint32_t *given)
 {
     struct dz_value head;
     uint32_t bits = 0;
@@ -182,7 +182,8 @@ int dz_spec_reader_name(struct dz_spec_reader *x, struct dz_read *r, char **out)
     const char *s;
     size_t len;
     struct dz_read before = *r;
-    if (dz_read_string(r, &s, &len) != DZ_OK || len == 0 || len > DZ_SPEC_MAX_NAME || memchr(s, 0, len) != NULL)
+    if (dz_read_string(r, &s, &len) != DZ_OK || len == 0 || len > DZ_SPEC_MAX_NAME ||
+        memchr(s, 0, len) != NULL)
         return dz_spec_reader_wrong(x, &before, "a string of 1 to 255 bytes without zero bytes");
     dz_assert(*out == NULL);
     *out = dz_strndup(s, len);
@@ -203,7 +204,8 @@ static void list_words(const char *const *words, int count, char *out, size_t ca
     }
 }
 
-int dz_spec_reader_word(struct dz_spec_reader *x, struct dz_read *r, const char *const *words, int count, int *out)
+int dz_spec_reader_word(struct dz_spec_reader *x, struct dz_read *r, const char *const *words, int count,
+                        int *out)
 {
     char expected[160];
     for (int i = 0; i < count; i++) {
@@ -234,8 +236,8 @@ int dz_spec_reader_time(struct dz_spec_reader *x, struct dz_read *r, const char 
     return dz_spec_reader_wrong(x, &before, expected);
 }
 
-int dz_spec_reader_number(struct dz_spec_reader *x, struct dz_read *r, double least, double most, const char *expected,
-                          double *out)
+int dz_spec_reader_number(struct dz_spec_reader *x, struct dz_read *r, double least, double most,
+                          const char *expected, double *out)
 {
     double v;
     struct dz_read before = *r;

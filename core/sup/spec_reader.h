@@ -1,4 +1,5 @@
-/* spec_reader.h - reads the fields of a spec's tables, knowing the path of where it stands. Private to spec*.c.
+/* spec_reader.h - reads the fields of a spec's tables, knowing the path of where it stands. Private to
+ * spec*.c.
  * Owns:    nothing.
  * Threads: one at a time.
  * Fails:   every reader returns DZ_OK, DZ_ENOMEM or the code of the error it described in `error`. */
@@ -39,21 +40,22 @@ int dz_spec_reader_fail(struct dz_spec_reader *x, int code, const char *format, 
 /* "got <the value at r>, expected <expected>", DZ_ESPEC. */
 int dz_spec_reader_wrong(struct dz_spec_reader *x, const struct dz_read *r, const char *expected);
 
-/* All entries of the table at r, each by its field's reader; unknown and repeated keys are errors. `*given` (may be NULL)
- * gets one bit per field that was there. */
-int dz_spec_reader_table(struct dz_spec_reader *x, struct dz_read *r, const struct dz_spec_field *fields, size_t count,
-                         void *target, uint32_t *given);
+/* All entries of the table at r, each by its field's reader; unknown and repeated keys are errors. `*given`
+ * (may be NULL) gets one bit per field that was there. */
+int dz_spec_reader_table(struct dz_spec_reader *x, struct dz_read *r, const struct dz_spec_field *fields,
+                         size_t count, void *target, uint32_t *given);
 /* The head of a list: an array, or a table without entries. DZ_ESPEC otherwise. */
 int dz_spec_reader_list(struct dz_spec_reader *x, struct dz_read *r, const char *expected, uint32_t *count);
 
 int dz_spec_reader_name(struct dz_spec_reader *x, struct dz_read *r, char **out);
 int dz_spec_reader_bool(struct dz_spec_reader *x, struct dz_read *r, bool *out);
 /* The index of the string among `words`. */
-int dz_spec_reader_word(struct dz_spec_reader *x, struct dz_read *r, const char *const *words, int count, int *out);
+int dz_spec_reader_word(struct dz_spec_reader *x, struct dz_read *r, const char *const *words, int count,
+                        int *out);
 /* Milliseconds: a number >= 0, rounded up, or infinity in either form. */
 int dz_spec_reader_time(struct dz_spec_reader *x, struct dz_read *r, const char *also, uint64_t *out);
-int dz_spec_reader_number(struct dz_spec_reader *x, struct dz_read *r, double least, double most, const char *expected,
-                          double *out);
+int dz_spec_reader_number(struct dz_spec_reader *x, struct dz_read *r, double least, double most,
+                          const char *expected, double *out);
 /* A whole number from `least` to `most`. */
 int dz_spec_reader_count(struct dz_spec_reader *x, struct dz_read *r, uint64_t least, uint64_t most,
                          const char *expected, uint64_t *out);

@@ -30,8 +30,8 @@ enum dz_strategy_scope {
 
 enum dz_strategy_scope dz_strategy_scope_of(enum dz_strategy strategy);
 
-/* True for `normal`, `shutdown` and a table whose code is `shutdown`; everything else, malformed bytes too, is
- * abnormal. */
+/* True for `normal`, `shutdown` and a table whose code is `shutdown`; everything else, malformed bytes too,
+ * is abnormal. */
 bool dz_strategy_reason_is_normal(const uint8_t *reason, size_t len);
 
 /* Whether a child that ended by itself with this reason is started again. */

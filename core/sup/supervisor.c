@@ -1,8 +1,8 @@
 /* supervisor.c - the life of the machine, its events, and the queue of what waits its turn.
  * Owns:    the machine and the entries of its queue.
  * Threads: one at a time.
- * Every event function enters, does what cannot wait, and pumps: the queue is worked off until an operation has to wait
- * for the world. */
+ * Every event function enters, does what cannot wait, and pumps: the queue is worked off until an operation
+ * has to wait for the world. */
 #include "sup/supervisor.h"
 
 #include <string.h>
@@ -353,7 +353,8 @@ static int read_args(struct dz_sup *s, const uint8_t *term, size_t len, struct d
     return err;
 }
 
-void dz_sup_start_child(struct dz_sup *s, uint64_t now_ms, uint64_t requester, const uint8_t *term, size_t len)
+void dz_sup_start_child(struct dz_sup *s, uint64_t now_ms, uint64_t requester, const uint8_t *term,
+                        size_t len)
 {
     struct dz_spec_error error;
     struct dz_child_spec *spec = NULL;
@@ -375,7 +376,8 @@ void dz_sup_start_child(struct dz_sup *s, uint64_t now_ms, uint64_t requester, c
     pump(s);
 }
 
-static void request_by_id(struct dz_sup *s, enum dz_sup_entry_type type, uint64_t requester, const char *id, size_t len)
+static void request_by_id(struct dz_sup *s, enum dz_sup_entry_type type, uint64_t requester, const char *id,
+                          size_t len)
 {
     char *copy = dz_strndup(id, len);
     if (copy == NULL) {
@@ -386,7 +388,8 @@ static void request_by_id(struct dz_sup *s, enum dz_sup_entry_type type, uint64_
     pump(s);
 }
 
-void dz_sup_terminate_child(struct dz_sup *s, uint64_t now_ms, uint64_t requester, const char *id, size_t id_len)
+void dz_sup_terminate_child(struct dz_sup *s, uint64_t now_ms, uint64_t requester, const char *id,
+                            size_t id_len)
 {
     if (!takes_requests(s, now_ms, requester))
         return;
@@ -403,7 +406,8 @@ void dz_sup_terminate_child(struct dz_sup *s, uint64_t now_ms, uint64_t requeste
     pump(s);
 }
 
-void dz_sup_restart_child(struct dz_sup *s, uint64_t now_ms, uint64_t requester, const char *id, size_t id_len)
+void dz_sup_restart_child(struct dz_sup *s, uint64_t now_ms, uint64_t requester, const char *id,
+                          size_t id_len)
 {
     if (takes_requests(s, now_ms, requester))
         request_by_id(s, DZ_ENTRY_RESTART_CHILD, requester, id, id_len);
@@ -433,7 +437,8 @@ void dz_sup_stop(struct dz_sup *s, uint64_t now_ms, uint64_t requester, const ui
     dz_shutdown_begin(s, reason, len);
 }
 
-void dz_sup_candidates(struct dz_sup *s, uint64_t now_ms, uint64_t token, const struct dz_candidate *nodes, size_t count)
+void dz_sup_candidates(struct dz_sup *s, uint64_t now_ms, uint64_t token, const struct dz_candidate *nodes,
+                       size_t count)
 {
     if (!enter(s, now_ms))
         return;
@@ -441,8 +446,8 @@ void dz_sup_candidates(struct dz_sup *s, uint64_t now_ms, uint64_t token, const 
     pump(s);
 }
 
-void dz_sup_selected(struct dz_sup *s, uint64_t now_ms, uint64_t token, const struct dz_candidate *nodes, size_t count,
-                     const char *node_id, const uint8_t *failure, size_t failure_len)
+void dz_sup_selected(struct dz_sup *s, uint64_t now_ms, uint64_t token, const struct dz_candidate *nodes,
+                     size_t count, const char *node_id, const uint8_t *failure, size_t failure_len)
 {
     if (!enter(s, now_ms))
         return;
@@ -458,7 +463,8 @@ void dz_sup_started(struct dz_sup *s, uint64_t now_ms, uint64_t token, const str
     pump(s);
 }
 
-void dz_sup_start_failed(struct dz_sup *s, uint64_t now_ms, uint64_t token, const struct dz_sup_failure *failure)
+void dz_sup_start_failed(struct dz_sup *s, uint64_t now_ms, uint64_t token,
+                         const struct dz_sup_failure *failure)
 {
     if (!enter(s, now_ms))
         return;

@@ -3,18 +3,18 @@
  * Threads: one at a time; no I/O, no clock, no Lua.
  * Fails:   never call by call: what goes wrong becomes an action (a reply with an error, an exit).
  *
- * The driver calls one event function and then takes every action with dz_sup_next_action until it gives NULL, before the
- * next event. Pointers in an action stay good until the next event. `now_ms` is monotonic.
+ * The driver calls one event function and then takes every action with dz_sup_next_action until it gives
+ * NULL, before the next event. Pointers in an action stay good until the next event. `now_ms` is monotonic.
  *
  * Between driver and machine:
- *  - Every START is answered by exactly one dz_sup_started or dz_sup_start_failed, CANCEL or not; after a CANCEL as soon as
- *    it is certain that no process is there (or that one is: then the machine stops it).
+ *  - Every START is answered by exactly one dz_sup_started or dz_sup_start_failed, CANCEL or not; after a
+ *    CANCEL as soon as it is certain that no process is there (or that one is: then the machine stops it).
  *  - Every STOP is answered by dz_sup_exited of that process, or by the loss of its node.
- *  - dz_sup_started of a process comes before its dz_sup_exited. Exits of a lost node's processes are not reported one by
- *    one: dz_sup_node_lost says it all. The same for dz_sup_worker_lost.
+ *  - dz_sup_started of a process comes before its dz_sup_exited. Exits of a lost node's processes are not
+ *    reported one by one: dz_sup_node_lost says it all. The same for dz_sup_worker_lost.
  *  - A START towards a node that is lost, draining or does not answer is a start_failed with `refused`.
- *  - After EXIT the replies that follow it are still to be taken (what the supervisor had registered is free by then);
- *    then the machine is deleted. */
+ *  - After EXIT the replies that follow it are still to be taken (what the supervisor had registered is free
+ *    by then); then the machine is deleted. */
 #ifndef DZ_SUP_SUPERVISOR_H
 #define DZ_SUP_SUPERVISOR_H
 
@@ -30,7 +30,7 @@
 #define DZ_SUP_STARTS_PER_NODE 64u
 /* How long a child without a node waits before the next try, when its spec has no backoff: from, to. */
 #define DZ_SUP_PENDING_INITIAL_MS 1000u
-#define DZ_SUP_PENDING_MAX_MS 30000u
+#define DZ_SUP_PENDING_MAX_MS     30000u
 /* A child that costs a second worker within this time is not started again. */
 #define DZ_SUP_WORKER_LOSS_WINDOW_MS 600000u
 
@@ -54,7 +54,8 @@ void dz_sup_delete(struct dz_sup *s);
 void dz_sup_start(struct dz_sup *s, uint64_t now_ms);
 /* An exit signal from the parent or a link that ends the supervisor: as stop, with nobody waiting. */
 void dz_sup_exit_signal(struct dz_sup *s, uint64_t now_ms, const uint8_t *reason, size_t len);
-/* The supervisor was killed: no child is waited for (their parent bond ends them), events and replies are made, EXIT. */
+/* The supervisor was killed: no child is waited for (their parent bond ends them), events and replies are
+ * made, EXIT. */
 void dz_sup_abandon(struct dz_sup *s, uint64_t now_ms, const uint8_t *reason, size_t len);
 /* Delayed restarts that are due by now. */
 void dz_sup_tick(struct dz_sup *s, uint64_t now_ms);
@@ -62,35 +63,43 @@ void dz_sup_tick(struct dz_sup *s, uint64_t now_ms);
 /* --- events: requests; each is answered by exactly one REPLY to `requester`, now or later --- */
 
 /* `term`: a child spec, or the list of args under simple_one_for_one. It has passed dz_term_check. */
-void dz_sup_start_child(struct dz_sup *s, uint64_t now_ms, uint64_t requester, const uint8_t *term, size_t len);
-void dz_sup_terminate_child(struct dz_sup *s, uint64_t now_ms, uint64_t requester, const char *id, size_t id_len);
-void dz_sup_restart_child(struct dz_sup *s, uint64_t now_ms, uint64_t requester, const char *id, size_t id_len);
+void dz_sup_start_child(struct dz_sup *s, uint64_t now_ms, uint64_t requester, const uint8_t *term,
+                        size_t len);
+void dz_sup_terminate_child(struct dz_sup *s, uint64_t now_ms, uint64_t requester, const char *id,
+                            size_t id_len);
+void dz_sup_restart_child(struct dz_sup *s, uint64_t now_ms, uint64_t requester, const char *id,
+                          size_t id_len);
 void dz_sup_stop(struct dz_sup *s, uint64_t now_ms, uint64_t requester, const uint8_t *reason, size_t len);
 
 /* --- events: placement and starts, named by the token of the action --- */
 
 /* Answer to SELECT: the nodes as they are now, the local one first, then peers by id. */
-void dz_sup_candidates(struct dz_sup *s, uint64_t now_ms, uint64_t token, const struct dz_candidate *nodes, size_t count);
-/* Answer to ASK: the node id the function gave (NULL: nil) and the nodes it was given; or, when it raised, ran out of time or
- * does not exist, node_id NULL and `failure` the cause as one term. */
-void dz_sup_selected(struct dz_sup *s, uint64_t now_ms, uint64_t token, const struct dz_candidate *nodes, size_t count,
-                     const char *node_id, const uint8_t *failure, size_t failure_len);
+void dz_sup_candidates(struct dz_sup *s, uint64_t now_ms, uint64_t token, const struct dz_candidate *nodes,
+                       size_t count);
+/* Answer to ASK: the node id the function gave (NULL: nil) and the nodes it was given; or, when it raised,
+ * ran out of time or does not exist, node_id NULL and `failure` the cause as one term. */
+void dz_sup_selected(struct dz_sup *s, uint64_t now_ms, uint64_t token, const struct dz_candidate *nodes,
+                     size_t count, const char *node_id, const uint8_t *failure, size_t failure_len);
 
 struct dz_sup_started {
     struct dz_pid pid;
-    uint32_t worker;    /* where it runs on its node, DZ_SUP_ANY_WORKER if unknown */
-    bool is_supervisor; /* a start function may return a supervisor's pid; ignored where the spec says so already */
+    uint32_t worker; /* where it runs on its node, DZ_SUP_ANY_WORKER if unknown */
+    /* A start function may return a supervisor's pid; ignored where the spec says what it is. */
+    bool is_supervisor;
 };
 void dz_sup_started(struct dz_sup *s, uint64_t now_ms, uint64_t token, const struct dz_sup_started *started);
 
 struct dz_sup_failure {
-    int code;              /* DZ_ENOBEHAVIOR, DZ_ENONODE, DZ_ENAMETAKEN, DZ_ETIMEOUT, DZ_ENOCONNECTION: the child's code did not
-                              get to answer; any other: init refused, `detail` is the cause */
-    const uint8_t *detail; /* one term, for the five codes an error table whose fields are kept; may be NULL */
+    /* DZ_ENOBEHAVIOR, DZ_ENONODE, DZ_ENAMETAKEN, DZ_ETIMEOUT, DZ_ENOCONNECTION: the child's code did not get
+     * to answer. Any other: init refused, `detail` is the cause. */
+    int code;
+    /* One term, for the five codes an error table whose fields are kept; may be NULL. */
+    const uint8_t *detail;
     size_t detail_len;
     bool refused; /* the node did not take it (lost, draining, not connected): another may */
 };
-void dz_sup_start_failed(struct dz_sup *s, uint64_t now_ms, uint64_t token, const struct dz_sup_failure *failure);
+void dz_sup_start_failed(struct dz_sup *s, uint64_t now_ms, uint64_t token,
+                         const struct dz_sup_failure *failure);
 
 /* --- events: ends --- */
 
@@ -105,8 +114,8 @@ void dz_sup_exited(struct dz_sup *s, uint64_t now_ms, struct dz_pid pid, const u
 void dz_sup_node_lost(struct dz_sup *s, uint64_t now_ms, uint32_t node);
 /* Some node came up (or stopped draining): children without a node are tried again. */
 void dz_sup_node_up(struct dz_sup *s, uint64_t now_ms);
-/* A worker is lost, with those of this supervisor's children that lived there; `running` is the one whose turn it was, NULL
- * if none of them. */
+/* A worker is lost, with those of this supervisor's children that lived there; `running` is the one whose
+ * turn it was, NULL if none of them. */
 void dz_sup_worker_lost(struct dz_sup *s, uint64_t now_ms, const struct dz_pid *pids, size_t count,
                         const struct dz_pid *running, const uint8_t *reason, size_t len);
 
@@ -180,8 +189,8 @@ struct dz_sup_stop_action {
 
 struct dz_sup_reply {
     uint64_t requester;
-    int code;             /* 0, or the error's code */
-    bool has_pid;         /* start_child, restart_child */
+    int code;     /* 0, or the error's code */
+    bool has_pid; /* start_child, restart_child */
     struct dz_pid pid;
     const char *child_id; /* start_child, restart_child: the id, also a generated one */
     const uint8_t *error; /* code != 0: the complete error table as one term */
@@ -248,7 +257,8 @@ const struct dz_sup_child *dz_sup_next_child(const struct dz_sup *s, const struc
 const struct dz_sup_child *dz_sup_child_at(const struct dz_sup *s, uint64_t position);
 const struct dz_sup_child *dz_sup_find_child(const struct dz_sup *s, const char *id, size_t len);
 const struct dz_sup_child *dz_sup_child_of(const struct dz_sup *s, struct dz_pid pid);
-void dz_sup_child_info(const struct dz_sup *s, const struct dz_sup_child *child, struct dz_sup_child_info *out);
+void dz_sup_child_info(const struct dz_sup *s, const struct dz_sup_child *child,
+                       struct dz_sup_child_info *out);
 
 struct dz_sup_counts {
     uint32_t specs;

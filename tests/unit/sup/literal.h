@@ -1,7 +1,7 @@
 /* literal.h - specs in tests are written as Lua tables; this turns the text into a term.
  * Owns:    nothing.
- * Understands tables, strings in double quotes, numbers, true, false, nil, inf, and the words `function` and `table` for
- * references of one Lua state. */
+ * Understands tables, strings in double quotes, numbers, true, false, nil, inf, and the words `function` and
+ * `table` for references of one Lua state. */
 #ifndef DZ_TESTS_SUP_LITERAL_H
 #define DZ_TESTS_SUP_LITERAL_H
 

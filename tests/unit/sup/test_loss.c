@@ -1,7 +1,8 @@
 /* Lost nodes, children without a node, lost workers (semantics 7). */
 #include "world.h"
 
-#define AT(id, node, more) "{ id = \"" id "\", behavior = \"w\", node_selector = { node = \"" node "\" } " more "}"
+#define AT(id, node, more)                                                                                   \
+    "{ id = \"" id "\", behavior = \"w\", node_selector = { node = \"" node "\" } " more "}"
 #define ON(id, more) "{ id = \"" id "\", behavior = \"w\" " more "}"
 
 static struct world *cluster(const char *spec, uint32_t nodes)
@@ -17,8 +18,10 @@ static struct world *cluster(const char *spec, uint32_t nodes)
 static void round_robin_places_and_a_lost_node_moves_its_children(void **state)
 {
     (void)state;
-    struct world *w = cluster("{ node_selector = \"round_robin\", restart_intensity = { max_restarts = 0 }, children = { "
-                              ON("a", "") ", " ON("b", "") ", " ON("c", "") ", " ON("d", "") ", " ON("e", "") " } }", 3);
+    struct world *w = cluster(
+        "{ node_selector = \"round_robin\", restart_intensity = { max_restarts = 0 }, children = { " ON(
+            "a", "") ", " ON("b", "") ", " ON("c", "") ", " ON("d", "") ", " ON("e", "") " } }",
+        3);
     struct dz_sup_stats stats;
     world_lose_node(w, 1);
     world_expect(w, "+ node_failure 1: b e\nstart b@2\nstart e@0\n+ migrated b 1->2\n+ migrated e 1->0\n");
@@ -34,8 +37,9 @@ static void round_robin_places_and_a_lost_node_moves_its_children(void **state)
 static void temporary_children_of_a_lost_node_are_dropped(void **state)
 {
     (void)state;
-    struct world *w = cluster("{ node_selector = \"least_loaded\", children = { " ON("a", "") ", "
-                              AT("x", "b@h:2", ", restart = \"temporary\"") " } }", 2);
+    struct world *w = cluster("{ node_selector = \"least_loaded\", children = { " ON("a", "") ", " AT(
+                                  "x", "b@h:2", ", restart = \"temporary\"") " } }",
+                              2);
     world_lose_node(w, 1);
     world_expect(w, "+ node_failure 1: x\n+ stopped x node_down\n");
     world_expect_children(w, "a:running");
@@ -45,8 +49,9 @@ static void temporary_children_of_a_lost_node_are_dropped(void **state)
 static void a_significant_child_dropped_with_its_node_is_an_end(void **state)
 {
     (void)state;
-    struct world *w = cluster("{ auto_shutdown = \"any_significant\", children = { " ON("a", "") ", "
-                              AT("s", "b@h:2", ", significant = true") " } }", 2);
+    struct world *w = cluster("{ auto_shutdown = \"any_significant\", children = { " ON("a", "") ", " AT(
+                                  "s", "b@h:2", ", significant = true") " } }",
+                              2);
     world_lose_node(w, 1);
     world_expect(w, "+ node_failure 1: s\n+ stopped s node_down\nstop a 5000\n+ stopped a shutdown\n"
                     "+ supervisor_stopped shutdown\nexit shutdown\n");
@@ -71,12 +76,15 @@ static void a_pinned_child_waits_for_its_node_and_returns_to_it(void **state)
 static void one_for_all_runs_once_for_a_lost_node(void **state)
 {
     (void)state;
-    struct world *w = cluster("{ strategy = \"one_for_all\", node_selector = \"round_robin\", children = { " ON("a", "") ", "
-                              ON("b", "") ", " ON("c", "") ", " ON("d", "") " } }", 2);
+    struct world *w =
+        cluster("{ strategy = \"one_for_all\", node_selector = \"round_robin\", children = { " ON(
+                    "a", "") ", " ON("b", "") ", " ON("c", "") ", " ON("d", "") " } }",
+                2);
     struct dz_sup_stats stats;
     world_lose_node(w, 1);
-    world_expect(w, "+ node_failure 1: b d\nstop c 5000\nstop a 5000\nstart a@0\n+ restarted a 1 shutdown\nstart b@0\n"
-                    "+ migrated b 1->0\nstart c@0\n+ restarted c 1 shutdown\nstart d@0\n+ migrated d 1->0\n");
+    world_expect(
+        w, "+ node_failure 1: b d\nstop c 5000\nstop a 5000\nstart a@0\n+ restarted a 1 shutdown\nstart b@0\n"
+           "+ migrated b 1->0\nstart c@0\n+ restarted c 1 shutdown\nstart d@0\n+ migrated d 1->0\n");
     dz_sup_stats(w->sup, &stats);
     assert_int_equal(stats.total_restarts, 2);
     world_delete(w);
@@ -85,10 +93,13 @@ static void one_for_all_runs_once_for_a_lost_node(void **state)
 static void rest_for_one_runs_from_the_first_lost_child(void **state)
 {
     (void)state;
-    struct world *w = cluster("{ strategy = \"rest_for_one\", node_selector = \"round_robin\", children = { " ON("a", "") ", "
-                              ON("b", "") ", " ON("c", "") " } }", 2);
+    struct world *w =
+        cluster("{ strategy = \"rest_for_one\", node_selector = \"round_robin\", children = { " ON(
+                    "a", "") ", " ON("b", "") ", " ON("c", "") " } }",
+                2);
     world_lose_node(w, 1);
-    world_expect(w, "+ node_failure 1: b\nstop c 5000\nstart b@0\n+ migrated b 1->0\nstart c@0\n+ restarted c 1 shutdown\n");
+    world_expect(w, "+ node_failure 1: b\nstop c 5000\nstart b@0\n+ migrated b 1->0\nstart c@0\n+ restarted "
+                    "c 1 shutdown\n");
     world_delete(w);
 }
 
@@ -147,8 +158,10 @@ static void held_replacements_of_a_node_that_is_lost_too_select_again(void **sta
 static void a_crashed_child_restarts_where_it_ran_or_selects_when_refused(void **state)
 {
     (void)state;
-    struct world *w = cluster("{ node_selector = \"round_robin\", restart_intensity = { max_restarts = 2 }, children = { "
-                              ON("a", "") ", " ON("b", "") " } }", 3);
+    struct world *w = cluster(
+        "{ node_selector = \"round_robin\", restart_intensity = { max_restarts = 2 }, children = { " ON(
+            "a", "") ", " ON("b", "") " } }",
+        3);
     world_crash(w, "b");
     world_expect(w, "start b@1\n+ restarted b 1 boom\n");
     w->refusing = 1;
@@ -160,7 +173,8 @@ static void a_crashed_child_restarts_where_it_ran_or_selects_when_refused(void *
 static void a_child_without_any_node_is_pending_and_tried_with_backoff(void **state)
 {
     (void)state;
-    struct world *w = cluster("{ children = { " AT("p", "b@h:2", ", backoff = { initial_ms = 50, jitter = 0 }") " } }", 2);
+    struct world *w =
+        cluster("{ children = { " AT("p", "b@h:2", ", backoff = { initial_ms = 50, jitter = 0 }") " } }", 2);
     w->refusing = 1;
     world_crash(w, "p");
     world_expect(w, "timer 50\n");
@@ -222,27 +236,31 @@ static void a_stop_on_a_lost_node_is_done(void **state)
 static void a_node_lost_during_shutdown_lets_it_go_on(void **state)
 {
     (void)state;
-    struct world *w = cluster("{ children = { " ON("a", "") ", " AT("b", "b@h:2", "") ", " AT("c", "b@h:2", "") " } }", 2);
+    struct world *w =
+        cluster("{ children = { " ON("a", "") ", " AT("b", "b@h:2", "") ", " AT("c", "b@h:2", "") " } }", 2);
     w->hold_stops = true;
     world_stop(w, 1, "\"normal\"");
     world_lose_node(w, 1);
     w->hold_stops = false;
     world_run(w);
-    world_expect(w, "stop c 5000\n+ node_failure 1: b c\n+ stopped c node_down\n+ stopped b node_down\nstop a 5000\n"
-                    "+ stopped a shutdown\n+ supervisor_stopped normal\nexit normal\nreply 1 ok\n");
+    world_expect(
+        w, "stop c 5000\n+ node_failure 1: b c\n+ stopped c node_down\n+ stopped b node_down\nstop a 5000\n"
+           "+ stopped a shutdown\n+ supervisor_stopped normal\nexit normal\nreply 1 ok\n");
     world_delete(w);
 }
 
 static void a_node_lost_during_a_round_belongs_to_the_round(void **state)
 {
     (void)state;
-    struct world *w = cluster("{ strategy = \"one_for_all\", children = { " ON("a", "") ", " AT("b", "b@h:2", "") ", "
-                              AT("c", "b@h:2", "") " } }", 3);
+    struct world *w = cluster("{ strategy = \"one_for_all\", children = { " ON("a", "") ", " AT(
+                                  "b", "b@h:2", "") ", " AT("c", "b@h:2", "") " } }",
+                              3);
     w->hold_stops = true;
     world_crash(w, "a");
     world_lose_node(w, 1);
-    world_expect(w, "stop c 5000\n+ node_failure 1: b c\nstart a@0\n+ restarted a 1 boom\n"
-                    "+ pending b: the node is not connected\ntimer 908\n+ pending c: the node is not connected\n");
+    world_expect(
+        w, "stop c 5000\n+ node_failure 1: b c\nstart a@0\n+ restarted a 1 boom\n"
+           "+ pending b: the node is not connected\ntimer 908\n+ pending c: the node is not connected\n");
     world_delete(w);
 }
 
@@ -266,8 +284,8 @@ static void a_lost_worker_counts_only_against_the_one_that_ran(void **state)
 {
     (void)state;
     static const char *const ids[] = {"a", "b", "x"};
-    struct world *w = world_started("{ restart_intensity = { max_restarts = 1 }, children = { " ON("a", "") ", "
-                                    ON("b", "") ", " ON("x", ", restart = \"temporary\"") ", " ON("c", "") " } }");
+    struct world *w = world_started("{ restart_intensity = { max_restarts = 1 }, children = { " ON(
+        "a", "") ", " ON("b", "") ", " ON("x", ", restart = \"temporary\"") ", " ON("c", "") " } }");
     lose_worker(w, "b", ids, 3);
     world_expect(w, "+ stopped x worker_stuck\nstart a@0\nstart b@0 !jit\n+ restarted a 1 worker_stuck\n"
                     "+ restarted b 1 worker_stuck\n");
@@ -281,8 +299,8 @@ static void a_child_that_costs_two_workers_ends_its_supervisor(void **state)
 {
     (void)state;
     static const char *const ids[] = {"a", "b"};
-    struct world *w = world_started("{ restart_intensity = { max_restarts = 9 }, children = { " ON("a", "") ", "
-                                    ON("b", "") " } }");
+    struct world *w = world_started(
+        "{ restart_intensity = { max_restarts = 9 }, children = { " ON("a", "") ", " ON("b", "") " } }");
     lose_worker(w, "b", ids, 2);
     w->now += 600001;
     lose_worker(w, "b", ids, 2);
@@ -290,8 +308,9 @@ static void a_child_that_costs_two_workers_ends_its_supervisor(void **state)
     world_forget(w);
     w->now += 600000;
     lose_worker(w, "b", ids, 2);
-    world_expect(w, "+ stopped b worker_stuck\n+ stopped a worker_stuck\n+ supervisor_stopped max_restarts_exceeded\n"
-                    "exit max_restarts_exceeded\n");
+    world_expect(
+        w, "+ stopped b worker_stuck\n+ stopped a worker_stuck\n+ supervisor_stopped max_restarts_exceeded\n"
+           "exit max_restarts_exceeded\n");
     world_delete(w);
 }
 
@@ -299,11 +318,12 @@ static void a_lost_worker_runs_one_round(void **state)
 {
     (void)state;
     static const char *const ids[] = {"b", "c"};
-    struct world *w = world_started("{ strategy = \"one_for_all\", children = { " ON("a", "") ", " ON("b", "") ", "
-                                    ON("c", "") " } }");
+    struct world *w = world_started(
+        "{ strategy = \"one_for_all\", children = { " ON("a", "") ", " ON("b", "") ", " ON("c", "") " } }");
     lose_worker(w, "c", ids, 2);
-    world_expect(w, "stop a 5000\nstart a@0\n+ restarted a 1 shutdown\nstart b@0\n+ restarted b 1 worker_stuck\n"
-                    "start c@0 !jit\n+ restarted c 1 worker_stuck\n");
+    world_expect(w,
+                 "stop a 5000\nstart a@0\n+ restarted a 1 shutdown\nstart b@0\n+ restarted b 1 worker_stuck\n"
+                 "start c@0 !jit\n+ restarted c 1 worker_stuck\n");
     world_delete(w);
 }
 

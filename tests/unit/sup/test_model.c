@@ -1,14 +1,15 @@
 /* Random events against a machine, with fixed seeds. What must hold whatever happens:
  *   - never two processes for one child, nor a start beside a process (world.h asserts it at every START);
- *   - a STOP goes to a living process and once; a supervisor at rest that is stopped stops in reverse start order;
+ *   - a STOP goes to a living process and once; a supervisor at rest that is stopped stops in reverse start
+ * order;
  *   - every request is answered exactly once, every START has one answer;
- *   - child_started comes for a child nobody knows to run, child_stopped for one everybody knows to run, and when the
- *     supervisor has ended none is known to run;
+ *   - child_started comes for a child nobody knows to run, child_stopped for one everybody knows to run, and
+ * when the supervisor has ended none is known to run;
  *   - after EXIT no process lives, and only replies come;
  *   - the supervisor ends exactly when its restarts exceed the window. */
 #include "world.h"
 
-#define STEPS 400
+#define STEPS        400
 #define REQUESTS_MAX (STEPS + 8)
 
 #define IDS_MAX 1024
@@ -86,7 +87,8 @@ static void stop_in_reverse(struct model *m, bool simple)
     if (m->w->exited)
         return;
     uint32_t first = m->w->stop_count;
-    for (const struct dz_sup_child *c = dz_sup_first_child(m->w->sup); c; c = dz_sup_next_child(m->w->sup, c)) {
+    for (const struct dz_sup_child *c = dz_sup_first_child(m->w->sup); c;
+         c = dz_sup_next_child(m->w->sup, c)) {
         struct dz_sup_child_info info;
         dz_sup_child_info(m->w->sup, c, &info);
         if (!info.has_pid)
@@ -121,7 +123,8 @@ static const char *any_id(struct model *m, char *out, size_t cap)
 {
     uint64_t count = 0;
     snprintf(out, cap, "nobody");
-    for (const struct dz_sup_child *c = dz_sup_first_child(m->w->sup); c; c = dz_sup_next_child(m->w->sup, c)) {
+    for (const struct dz_sup_child *c = dz_sup_first_child(m->w->sup); c;
+         c = dz_sup_next_child(m->w->sup, c)) {
         struct dz_sup_child_info info;
         dz_sup_child_info(m->w->sup, c, &info);
         if (roll(m, ++count) == 0)
@@ -132,7 +135,8 @@ static const char *any_id(struct model *m, char *out, size_t cap)
 
 static void crash_someone(struct model *m)
 {
-    static const char *const reasons[] = {"\"boom\"", "\"normal\"", "\"shutdown\"", "{ code = \"error\", message = \"x\" }"};
+    static const char *const reasons[] = {"\"boom\"", "\"normal\"", "\"shutdown\"",
+                                          "{ code = \"error\", message = \"x\" }"};
     struct world_proc *p = any_live(m);
     if (p != NULL)
         world_gone(m->w, p, reasons[roll(m, 4)]);
@@ -145,7 +149,8 @@ static void start_someone(struct model *m, bool simple)
     if (simple)
         snprintf(text, sizeof text, "{ 1 }");
     else
-        snprintf(text, sizeof text, "{ id = \"n%u\", behavior = \"w\", restart = \"%s\" }", m->next_id++ % 7, kinds[roll(m, 3)]);
+        snprintf(text, sizeof text, "{ id = \"n%u\", behavior = \"w\", restart = \"%s\" }", m->next_id++ % 7,
+                 kinds[roll(m, 3)]);
     struct dz_buf term = literal(text);
     dz_sup_start_child(m->w->sup, m->w->now, (uint64_t)m->requests++, term.data, term.len);
     world_drain(m->w);
@@ -280,14 +285,16 @@ static void play(const char *spec, uint64_t seed, bool simple)
 }
 
 #define CHILDREN                                                                                             \
-    "children = { { id = \"a\", behavior = \"w\" }, { id = \"b\", behavior = \"w\", restart = \"transient\" }, "   \
-    "{ id = \"c\", behavior = \"w\", backoff = { initial_ms = 50 } }, { id = \"d\", behavior = \"w\", "            \
+    "children = { { id = \"a\", behavior = \"w\" }, { id = \"b\", behavior = \"w\", restart = "              \
+    "\"transient\" }, "                                                                                      \
+    "{ id = \"c\", behavior = \"w\", backoff = { initial_ms = 50 } }, { id = \"d\", behavior = \"w\", "      \
     "restart = \"temporary\" }, { id = \"e\", behavior = \"w\", node_selector = { node = \"b@h:2\" } } }"
 
 static void play_strategy(const char *strategy, const char *intensity)
 {
     char spec[1024];
-    snprintf(spec, sizeof spec, "{ strategy = \"%s\", node_selector = \"round_robin\", restart_intensity = %s, " CHILDREN " }",
+    snprintf(spec, sizeof spec,
+             "{ strategy = \"%s\", node_selector = \"round_robin\", restart_intensity = %s, " CHILDREN " }",
              strategy, intensity);
     for (uint64_t seed = 1; seed <= 60; seed++)
         play(spec, seed, false);
@@ -318,8 +325,10 @@ static void simple_one_for_one_keeps_its_promises(void **state)
 {
     (void)state;
     for (uint64_t seed = 1; seed <= 60; seed++)
-        play("{ strategy = \"simple_one_for_one\", node_selector = \"random\", restart_intensity = { max_restarts = 20 }, "
-             "child_template = { behavior = \"w\", restart = \"transient\" } }", seed, true);
+        play("{ strategy = \"simple_one_for_one\", node_selector = \"random\", restart_intensity = { "
+             "max_restarts = 20 }, "
+             "child_template = { behavior = \"w\", restart = \"transient\" } }",
+             seed, true);
 }
 
 static void auto_shutdown_keeps_its_promises(void **state)
@@ -328,7 +337,8 @@ static void auto_shutdown_keeps_its_promises(void **state)
     for (uint64_t seed = 1; seed <= 60; seed++)
         play("{ auto_shutdown = \"all_significant\", node_selector = \"least_loaded\", children = { "
              "{ id = \"a\", behavior = \"w\" }, { id = \"s\", behavior = \"w\", significant = true }, "
-             "{ id = \"t\", behavior = \"w\", significant = true, restart = \"transient\" } } }", seed, false);
+             "{ id = \"t\", behavior = \"w\", significant = true, restart = \"transient\" } } }",
+             seed, false);
 }
 
 /* Crashes and failing starts at random moments, against the definition of the window. */

@@ -3,7 +3,8 @@
 
 #define CHILD(id, more) "{ id = \"" id "\", behavior = \"w\" " more "}"
 #define THREE(strategy)                                                                                      \
-    "{ strategy = \"" strategy "\", children = { " CHILD("a", "") ", " CHILD("b", "") ", " CHILD("c", "") " } }"
+    "{ strategy = \"" strategy                                                                               \
+    "\", children = { " CHILD("a", "") ", " CHILD("b", "") ", " CHILD("c", "") " } }"
 
 static void one_for_one_restarts_only_the_dead_child(void **state)
 {
@@ -23,8 +24,9 @@ static void one_for_all_stops_in_reverse_and_starts_in_order(void **state)
     struct world *w = world_started(THREE("one_for_all"));
     struct dz_sup_stats stats;
     world_crash(w, "b");
-    world_expect(w, "stop c 5000\nstop a 5000\nstart a@0\n+ restarted a 1 shutdown\nstart b@0\n+ restarted b 1 boom\n"
-                    "start c@0\n+ restarted c 1 shutdown\n");
+    world_expect(
+        w, "stop c 5000\nstop a 5000\nstart a@0\n+ restarted a 1 shutdown\nstart b@0\n+ restarted b 1 boom\n"
+           "start c@0\n+ restarted c 1 shutdown\n");
     dz_sup_stats(w->sup, &stats);
     assert_int_equal(stats.total_restarts, 1);
     world_delete(w);
@@ -44,8 +46,8 @@ static void rest_for_one_leaves_earlier_children_alone(void **state)
 static void restart_types_decide_who_comes_back(void **state)
 {
     (void)state;
-    struct world *w = world_started("{ children = { " CHILD("t", ", restart = \"transient\"") ", "
-                                    CHILD("x", ", restart = \"temporary\"") " } }");
+    struct world *w = world_started("{ children = { " CHILD("t", ", restart = \"transient\"") ", " CHILD(
+        "x", ", restart = \"temporary\"") " } }");
     world_end(w, "t", "\"normal\"");
     world_end(w, "x", "\"oops\"");
     world_run(w);
@@ -66,9 +68,8 @@ static void restart_types_decide_who_comes_back(void **state)
 static void a_round_removes_temporary_siblings_and_revives_stopped_ones(void **state)
 {
     (void)state;
-    struct world *w = world_started("{ strategy = \"one_for_all\", children = { " CHILD("a", "") ", "
-                                    CHILD("x", ", restart = \"temporary\"") ", " CHILD("t", ", restart = \"transient\"")
-                                    " } }");
+    struct world *w = world_started("{ strategy = \"one_for_all\", children = { " CHILD("a", "") ", " CHILD(
+        "x", ", restart = \"temporary\"") ", " CHILD("t", ", restart = \"transient\"") " } }");
     world_end(w, "t", "\"normal\"");
     world_run(w);
     world_expect(w, "+ stopped t normal\n");
@@ -82,8 +83,8 @@ static void a_round_removes_temporary_siblings_and_revives_stopped_ones(void **s
 static void a_temporary_crash_never_starts_a_round(void **state)
 {
     (void)state;
-    struct world *w = world_started("{ strategy = \"one_for_all\", children = { " CHILD("a", "") ", "
-                                    CHILD("x", ", restart = \"temporary\"") " } }");
+    struct world *w = world_started("{ strategy = \"one_for_all\", children = { " CHILD("a", "") ", " CHILD(
+        "x", ", restart = \"temporary\"") " } }");
     world_crash(w, "x");
     world_expect(w, "+ stopped x boom\n");
     world_delete(w);
@@ -102,7 +103,9 @@ static void two_crashes_in_one_moment_make_one_round(void **state)
     world_expect(w, "stop c 5000\n");
     world_end(w, "c", "\"three\"");
     world_run(w);
-    world_expect(w, "start a@0\n+ restarted a 1 two\nstart b@0\n+ restarted b 1 one\nstart c@0\n+ restarted c 1 three\n");
+    world_expect(
+        w,
+        "start a@0\n+ restarted a 1 two\nstart b@0\n+ restarted b 1 one\nstart c@0\n+ restarted c 1 three\n");
     dz_sup_stats(w->sup, &stats);
     assert_int_equal(stats.total_restarts, 1);
     struct dz_buf late = literal("\"late\"");
@@ -129,8 +132,9 @@ static void a_child_that_crashes_behind_a_round_starts_the_next_one(void **state
     world_expect_children(w, "a:restarting b:restarting c:restarting");
     w->hold_starts = false;
     world_run(w);
-    world_expect(w, "+ restarted b 2 shutdown\nstart c@0\n+ restarted c 2 one\nstop c 5000\nstop b 5000\nstart a@0\n"
-                    "+ restarted a 3 two\nstart b@0\n+ restarted b 3 shutdown\nstart c@0\n+ restarted c 3 shutdown\n");
+    world_expect(
+        w, "+ restarted b 2 shutdown\nstart c@0\n+ restarted c 2 one\nstop c 5000\nstop b 5000\nstart a@0\n"
+           "+ restarted a 3 two\nstart b@0\n+ restarted b 3 shutdown\nstart c@0\n+ restarted c 3 shutdown\n");
     world_delete(w);
 }
 
@@ -154,8 +158,10 @@ static void a_failed_round_of_one_for_all_starts_over(void **state)
     struct world *w = world_started(THREE("one_for_all"));
     world_fail(w, "b", 1);
     world_crash(w, "c");
-    world_expect(w, "stop b 5000\nstop a 5000\nstart a@0\n+ restarted a 1 shutdown\nstart b@0\nstop a 5000\nstart a@0\n"
-                    "+ restarted a 2 shutdown\nstart b@0\n+ restarted b 1 shutdown\nstart c@0\n+ restarted c 1 boom\n");
+    world_expect(
+        w,
+        "stop b 5000\nstop a 5000\nstart a@0\n+ restarted a 1 shutdown\nstart b@0\nstop a 5000\nstart a@0\n"
+        "+ restarted a 2 shutdown\nstart b@0\n+ restarted b 1 shutdown\nstart c@0\n+ restarted c 1 boom\n");
     world_delete(w);
 }
 
@@ -171,8 +177,9 @@ static void a_failed_round_of_rest_for_one_goes_on_from_the_failed_child(void **
 }
 
 #define SLOW_B(strategy)                                                                                     \
-    "{ strategy = \"" strategy "\", children = { " CHILD("a", "") ", "                                       \
-    CHILD("b", ", backoff = { initial_ms = 100, jitter = 0, reset_after_ms = 1000 }") ", " CHILD("c", "") " } }"
+    "{ strategy = \"" strategy "\", children = { " CHILD("a", "") ", " CHILD(                                \
+        "b", ", backoff = { initial_ms = 100, jitter = 0, reset_after_ms = 1000 }") ", " CHILD("c",          \
+                                                                                               "") " } }"
 
 static void terminate_child_of_the_blocking_child_lets_the_round_go_on(void **state)
 {
@@ -196,8 +203,9 @@ static void a_manual_restart_of_the_blocking_child_lets_the_round_go_on(void **s
     world_expect(w, "stop c 5000\nstop a 5000\ntimer 100\n");
     world_expect_children(w, "a:restarting b:restarting c:restarting");
     world_restart_child(w, 1, "b");
-    world_expect(w, "timer off\nstart b@0\n+ restarted b 1 boom\nreply 1 ok b\nstart a@0\n+ restarted a 1 shutdown\n"
-                    "start c@0\n+ restarted c 1 shutdown\n");
+    world_expect(
+        w, "timer off\nstart b@0\n+ restarted b 1 boom\nreply 1 ok b\nstart a@0\n+ restarted a 1 shutdown\n"
+           "start c@0\n+ restarted c 1 shutdown\n");
     world_delete(w);
 }
 
@@ -229,16 +237,18 @@ static void a_delayed_restart_dies_with_the_supervisor(void **state)
     world_crash(w, "b");
     world_forget(w);
     world_stop(w, 1, "\"shutdown\"");
-    world_expect(w, "stop c 5000\ntimer off\n+ stopped c shutdown\n+ stopped b boom\nstop a 5000\n+ stopped a shutdown\n"
-                    "+ supervisor_stopped shutdown\nexit shutdown\nreply 1 ok\n");
+    world_expect(
+        w,
+        "stop c 5000\ntimer off\n+ stopped c shutdown\n+ stopped b boom\nstop a 5000\n+ stopped a shutdown\n"
+        "+ supervisor_stopped shutdown\nexit shutdown\nreply 1 ok\n");
     world_delete(w);
 }
 
 static void a_delayed_retry_that_would_be_too_many_is_not_waited_for(void **state)
 {
     (void)state;
-    struct world *w = world_started("{ restart_intensity = { max_restarts = 1 }, children = { "
-                                    CHILD("a", ", backoff = { initial_ms = 100, jitter = 0 }") " } }");
+    struct world *w = world_started("{ restart_intensity = { max_restarts = 1 }, children = { " CHILD(
+        "a", ", backoff = { initial_ms = 100, jitter = 0 }") " } }");
     world_fail(w, "a", 1);
     world_crash(w, "a");
     world_pass(w, 100);
@@ -250,7 +260,8 @@ static void a_delayed_retry_that_would_be_too_many_is_not_waited_for(void **stat
 static void the_window_is_inclusive_at_its_boundary(void **state)
 {
     (void)state;
-    const char *spec = "{ restart_intensity = { max_restarts = 2, within_ms = 1000 }, children = { " CHILD("a", "") " } }";
+    const char *spec =
+        "{ restart_intensity = { max_restarts = 2, within_ms = 1000 }, children = { " CHILD("a", "") " } }";
     struct world *w = world_started(spec);
     world_crash(w, "a");
     world_crash(w, "a");
@@ -271,8 +282,8 @@ static void the_window_is_inclusive_at_its_boundary(void **state)
 static void max_restarts_zero_ends_with_the_first_restart_and_says_why(void **state)
 {
     (void)state;
-    struct world *w = world_started("{ restart_intensity = { max_restarts = 0, within_ms = 7 }, children = { "
-                                    CHILD("a", "") " } }");
+    struct world *w = world_started(
+        "{ restart_intensity = { max_restarts = 0, within_ms = 7 }, children = { " CHILD("a", "") " } }");
     const struct dz_sup_action *a;
     char reason[256] = "";
     struct world_proc *p = world_find(w, "a");
@@ -282,15 +293,17 @@ static void max_restarts_zero_ends_with_the_first_restart_and_says_why(void **st
     while ((a = dz_sup_next_action(w->sup)) != NULL)
         if (a->type == DZ_SUP_EXIT)
             dz_term_print(a->as.exit.reason, a->as.exit.len, reason, sizeof reason);
-    assert_string_equal(reason, "{code = \"max_restarts_exceeded\", supervisor_id = \"sup\", max_restarts = 0, within_ms = 7, "
-                                "cause = \"oops\"}");
+    assert_string_equal(
+        reason,
+        "{code = \"max_restarts_exceeded\", supervisor_id = \"sup\", max_restarts = 0, within_ms = 7, "
+        "cause = \"oops\"}");
     dz_buf_fini(&oops);
     world_delete(w);
 }
 
 #define AUTO(when)                                                                                           \
-    "{ auto_shutdown = \"" when "\", children = { " CHILD("a", "") ", " CHILD("s", ", significant = true") ", " \
-    CHILD("t", ", significant = true, restart = \"transient\"") " } }"
+    "{ auto_shutdown = \"" when "\", children = { " CHILD("a", "") ", " CHILD(                               \
+        "s", ", significant = true") ", " CHILD("t", ", significant = true, restart = \"transient\"") " } }"
 
 static void any_significant_child_that_ends_shuts_the_supervisor_down(void **state)
 {
@@ -313,7 +326,8 @@ static void all_significant_children_must_end_first(void **state)
     world_expect(w, "+ stopped s boom\n");
     world_end(w, "t", "\"normal\"");
     world_run(w);
-    world_expect(w, "+ stopped t normal\nstop a 5000\n+ stopped a shutdown\n+ supervisor_stopped shutdown\nexit shutdown\n");
+    world_expect(w, "+ stopped t normal\nstop a 5000\n+ stopped a shutdown\n+ supervisor_stopped "
+                    "shutdown\nexit shutdown\n");
     world_delete(w);
 }
 
@@ -323,7 +337,8 @@ static void terminate_child_of_a_significant_child_shuts_nothing_down(void **sta
     struct world *w = world_started(AUTO("any_significant"));
     world_terminate_child(w, 1, "s");
     world_terminate_child(w, 2, "t");
-    world_expect(w, "stop s 5000\n+ stopped s shutdown\nreply 1 ok\nstop t 5000\n+ stopped t shutdown\nreply 2 ok\n");
+    world_expect(
+        w, "stop s 5000\n+ stopped s shutdown\nreply 1 ok\nstop t 5000\n+ stopped t shutdown\nreply 2 ok\n");
     assert_true(dz_sup_is_running(w->sup));
     world_delete(w);
 }
@@ -331,8 +346,9 @@ static void terminate_child_of_a_significant_child_shuts_nothing_down(void **sta
 static void a_significant_sibling_stopped_by_a_round_shuts_nothing_down(void **state)
 {
     (void)state;
-    struct world *w = world_started("{ strategy = \"one_for_all\", auto_shutdown = \"any_significant\", children = { "
-                                    CHILD("a", "") ", " CHILD("s", ", significant = true") " } }");
+    struct world *w = world_started(
+        "{ strategy = \"one_for_all\", auto_shutdown = \"any_significant\", children = { " CHILD(
+            "a", "") ", " CHILD("s", ", significant = true") " } }");
     world_crash(w, "a");
     world_expect(w, "stop s 5000\n+ stopped s shutdown\nstart a@0\n+ restarted a 1 boom\n");
     world_delete(w);
@@ -341,7 +357,8 @@ static void a_significant_sibling_stopped_by_a_round_shuts_nothing_down(void **s
 static void a_superseded_child_counts_nowhere_and_stays_ended(void **state)
 {
     (void)state;
-    struct world *w = world_started("{ restart_intensity = { max_restarts = 0 }, children = { " CHILD("a", "") " } }");
+    struct world *w =
+        world_started("{ restart_intensity = { max_restarts = 0 }, children = { " CHILD("a", "") " } }");
     struct world_proc *p = world_find(w, "a");
     struct dz_buf reason = literal("\"superseded\"");
     p->live = false;
@@ -356,7 +373,8 @@ static void a_superseded_child_counts_nowhere_and_stays_ended(void **state)
 static void one_crash_among_many_children_asks_for_one_start(void **state)
 {
     (void)state;
-    struct world *w = world_started("{ strategy = \"simple_one_for_one\", child_template = { behavior = \"w\" } }");
+    struct world *w =
+        world_started("{ strategy = \"simple_one_for_one\", child_template = { behavior = \"w\" } }");
     for (int i = 0; i < 2000; i++)
         world_start_child(w, 1, "{}");
     world_forget(w);

@@ -20,7 +20,8 @@ static struct fixture three(void)
 }
 
 /* The index chosen, or -1 with the cause. */
-static int choose(struct fixture *f, enum dz_selector_kind kind, const char *name, uint64_t random, const char **cause)
+static int choose(struct fixture *f, enum dz_selector_kind kind, const char *name, uint64_t random,
+                  const char **cause)
 {
     char copy[32];
     struct dz_selector s = {.kind = kind, .name = copy};

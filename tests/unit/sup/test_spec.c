@@ -50,8 +50,9 @@ static void an_empty_spec_has_every_default(void **state)
 static void a_child_has_every_default(void **state)
 {
     (void)state;
-    struct dz_sup_spec *s = read_spec("{ children = { { id = \"a\", behavior = \"w\" }, { id = \"s\", supervisor = \"other\" }, "
-                                      "{ id = \"f\", start = function } } }");
+    struct dz_sup_spec *s =
+        read_spec("{ children = { { id = \"a\", behavior = \"w\" }, { id = \"s\", supervisor = \"other\" }, "
+                  "{ id = \"f\", start = function } } }");
     const struct dz_child_spec *a = s->children[0];
     assert_string_equal(a->id, "a");
     assert_string_equal(a->what, "w");
@@ -81,10 +82,14 @@ static void every_field_is_taken(void **state)
 {
     (void)state;
     struct dz_sup_spec *s = read_spec(
-        "{ strategy = \"rest_for_one\", node_selector = { node = \"b@h:2\" }, restart_intensity = { max_restarts = inf, "
-        "within_ms = \"infinity\" }, auto_shutdown = \"any_significant\", global = \"g\", on_supervisor_loss = \"stop\", "
-        "children = { { id = \"a\", behavior = table, args = { 1 = 1, 3 = \"x\" }, name = \"n\", global = \"m\", "
-        "restart = \"transient\", node_selector = { selector = \"mine\" }, shutdown_timeout = inf, start_timeout = 1.5, "
+        "{ strategy = \"rest_for_one\", node_selector = { node = \"b@h:2\" }, restart_intensity = { "
+        "max_restarts = inf, "
+        "within_ms = \"infinity\" }, auto_shutdown = \"any_significant\", global = \"g\", on_supervisor_loss "
+        "= \"stop\", "
+        "children = { { id = \"a\", behavior = table, args = { 1 = 1, 3 = \"x\" }, name = \"n\", global = "
+        "\"m\", "
+        "restart = \"transient\", node_selector = { selector = \"mine\" }, shutdown_timeout = inf, "
+        "start_timeout = 1.5, "
         "mailbox_limit = { messages = 10, bytes = 20 }, significant = true, "
         "backoff = { initial_ms = 1, max_ms = 9, factor = 3, jitter = 0.5, reset_after_ms = 7 } } } }");
     const struct dz_child_spec *a = s->children[0];
@@ -131,8 +136,10 @@ static void significant_children_default_to_temporary(void **state)
                                       "{ id = \"a\", behavior = \"w\", significant = true } } }");
     assert_int_equal(s->children[0]->restart, DZ_TEMPORARY);
     dz_sup_spec_delete(s);
-    expect_error("{ auto_shutdown = \"all_significant\", children = { { id = \"a\", behavior = \"w\", significant = true, "
-                 "restart = \"permanent\" } } }", DZ_ESPEC, "children[1].significant", "transient");
+    expect_error("{ auto_shutdown = \"all_significant\", children = { { id = \"a\", behavior = \"w\", "
+                 "significant = true, "
+                 "restart = \"permanent\" } } }",
+                 DZ_ESPEC, "children[1].significant", "transient");
     expect_error("{ children = { { id = \"a\", behavior = \"w\", significant = true } } }", DZ_ESPEC,
                  "children[1].significant", "auto_shutdown");
 }
@@ -140,12 +147,14 @@ static void significant_children_default_to_temporary(void **state)
 static void nested_specs_are_checked_before_anything_starts(void **state)
 {
     (void)state;
-    struct dz_sup_spec *s = read_spec("{ children = { { id = \"in\", supervisor = { children = { { id = \"x\", start = function } } } } } }");
+    struct dz_sup_spec *s = read_spec("{ children = { { id = \"in\", supervisor = { children = { { id = "
+                                      "\"x\", start = function } } } } } }");
     assert_true(s->children[0]->local_only && s->local_only);
     assert_string_equal(s->children[0]->supervisor->children[0]->id, "x");
     dz_sup_spec_delete(s);
     expect_error("{ children = { { id = \"in\", supervisor = { children = { { id = \"x\", behavior = \"w\", "
-                 "restart = \"permanant\" } } } } } }", DZ_ESPEC, "children[1].supervisor.children[1].restart",
+                 "restart = \"permanant\" } } } } } }",
+                 DZ_ESPEC, "children[1].supervisor.children[1].restart",
                  "(child \"x\"): got \"permanant\", expected \"permanent\", \"transient\" or \"temporary\"");
 }
 
@@ -153,8 +162,10 @@ static void unknown_keys_name_the_nearest_known_one(void **state)
 {
     (void)state;
     expect_error("{ stratgy = \"one_for_one\" }", DZ_ESPEC, "stratgy", "nearest known key is \"strategy\"");
-    expect_error("{ children = { { id = \"a\", behaviour = \"w\" } } }", DZ_ESPEC, "children[1].behaviour", "\"behavior\"");
-    expect_error("{ restart_intensity = { max_restart = 1 } }", DZ_ESPEC, "restart_intensity.max_restart", "\"max_restarts\"");
+    expect_error("{ children = { { id = \"a\", behaviour = \"w\" } } }", DZ_ESPEC, "children[1].behaviour",
+                 "\"behavior\"");
+    expect_error("{ restart_intensity = { max_restart = 1 } }", DZ_ESPEC, "restart_intensity.max_restart",
+                 "\"max_restarts\"");
 }
 
 static void wrong_values_say_what_would_be_valid(void **state)
@@ -162,11 +173,15 @@ static void wrong_values_say_what_would_be_valid(void **state)
     (void)state;
     expect_error("{ strategy = 1 }", DZ_ESPEC, "strategy", "got 1, expected \"one_for_one\"");
     expect_error("{ on_supervisor_loss = \"keep\" }", DZ_ESPEC, "on_supervisor_loss", "expected \"stop\"");
-    expect_error("{ restart_intensity = { max_restarts = -1 } }", DZ_ESPEC, "restart_intensity.max_restarts", "whole number");
-    expect_error("{ restart_intensity = { max_restarts = 1.5 } }", DZ_ESPEC, "restart_intensity.max_restarts", "whole number");
-    expect_error("{ restart_intensity = { within_ms = -1 } }", DZ_ESPEC, "restart_intensity.within_ms", "milliseconds");
+    expect_error("{ restart_intensity = { max_restarts = -1 } }", DZ_ESPEC, "restart_intensity.max_restarts",
+                 "whole number");
+    expect_error("{ restart_intensity = { max_restarts = 1.5 } }", DZ_ESPEC, "restart_intensity.max_restarts",
+                 "whole number");
+    expect_error("{ restart_intensity = { within_ms = -1 } }", DZ_ESPEC, "restart_intensity.within_ms",
+                 "milliseconds");
     expect_error("{ node_selector = \"nearest\" }", DZ_ESPEC, "node_selector", "local_first");
-    expect_error("{ node_selector = { node = \"nowhere\" } }", DZ_ESPEC, "node_selector.node", "name@host:port");
+    expect_error("{ node_selector = { node = \"nowhere\" } }", DZ_ESPEC, "node_selector.node",
+                 "name@host:port");
     expect_error("{ name = \"a\", global = \"b\" }", DZ_ESPEC, "", "differ");
     expect_error("{ children = 7 }", DZ_ESPEC, "children", "list");
     expect_error("{ children = { 7 } }", DZ_ESPEC, "children[1]", "table");
@@ -174,16 +189,23 @@ static void wrong_values_say_what_would_be_valid(void **state)
     expect_error("{ children = { { id = \"\", behavior = \"w\" } } }", DZ_ESPEC, "children[1].id", "string");
     expect_error("{ children = { { behavior = \"w\" } } }", DZ_ESPEC, "children[1]", "id is missing");
     expect_error("{ children = { { id = \"a\" } } }", DZ_ESPEC, "children[1]", "one of behavior");
-    expect_error("{ children = { { id = \"a\", behavior = \"w\", start = function } } }", DZ_ESPEC, "children[1]", "exactly one");
-    expect_error("{ children = { { id = \"a\", behavior = \"w\", supervisor = \"s\" } } }", DZ_ESPEC, "children[1].supervisor", "");
-    expect_error("{ children = { { id = \"a\", behavior = function } } }", DZ_ESPEC, "children[1].behavior", "behaviour table");
-    expect_error("{ children = { { id = \"a\", behavior = \"w\", shutdown_timeout = \"never\" } } }", DZ_ESPEC,
-                 "children[1].shutdown_timeout", "\"brutal_kill\" or \"infinity\"");
-    expect_error("{ children = { { id = \"a\", behavior = \"w\", args = { x = 1 } } } }", DZ_ESPEC, "children[1].args", "list");
-    expect_error("{ children = { { id = \"a\", behavior = \"w\", args = { 1000000 = 1 } } } }", DZ_ESPEC, "children[1].args", "1000");
-    expect_error("{ children = { { id = \"a\", behavior = \"w\", backoff = {} } } }", DZ_ESPEC, "children[1].backoff", "initial_ms");
-    expect_error("{ children = { { id = \"a\", behavior = \"w\", backoff = { initial_ms = 1, factor = 0.5 } } } }", DZ_ESPEC,
-                 "children[1].backoff.factor", "not below 1");
+    expect_error("{ children = { { id = \"a\", behavior = \"w\", start = function } } }", DZ_ESPEC,
+                 "children[1]", "exactly one");
+    expect_error("{ children = { { id = \"a\", behavior = \"w\", supervisor = \"s\" } } }", DZ_ESPEC,
+                 "children[1].supervisor", "");
+    expect_error("{ children = { { id = \"a\", behavior = function } } }", DZ_ESPEC, "children[1].behavior",
+                 "behaviour table");
+    expect_error("{ children = { { id = \"a\", behavior = \"w\", shutdown_timeout = \"never\" } } }",
+                 DZ_ESPEC, "children[1].shutdown_timeout", "\"brutal_kill\" or \"infinity\"");
+    expect_error("{ children = { { id = \"a\", behavior = \"w\", args = { x = 1 } } } }", DZ_ESPEC,
+                 "children[1].args", "list");
+    expect_error("{ children = { { id = \"a\", behavior = \"w\", args = { 1000000 = 1 } } } }", DZ_ESPEC,
+                 "children[1].args", "1000");
+    expect_error("{ children = { { id = \"a\", behavior = \"w\", backoff = {} } } }", DZ_ESPEC,
+                 "children[1].backoff", "initial_ms");
+    expect_error(
+        "{ children = { { id = \"a\", behavior = \"w\", backoff = { initial_ms = 1, factor = 0.5 } } } }",
+        DZ_ESPEC, "children[1].backoff.factor", "not below 1");
     expect_error("{ children = { { id = \"a\", behavior = \"w\", mailbox_limit = 0 } } }", DZ_ESPEC,
                  "children[1].mailbox_limit", "above 0");
 }
@@ -191,14 +213,16 @@ static void wrong_values_say_what_would_be_valid(void **state)
 static void the_codes_of_misuse_are_their_own(void **state)
 {
     (void)state;
-    expect_error("{ children = { { id = \"a\", behavior = \"w\" }, { id = \"a\", behavior = \"w\" } } }", DZ_EDUPLICATECHILD,
-                 "children[2]", "\"a\"");
+    expect_error("{ children = { { id = \"a\", behavior = \"w\" }, { id = \"a\", behavior = \"w\" } } }",
+                 DZ_EDUPLICATECHILD, "children[2]", "\"a\"");
     expect_error("{ strategy = \"simple_one_for_one\" }", DZ_ENOTEMPLATE, "", "child_template");
-    expect_error("{ strategy = \"simple_one_for_one\", children = { { id = \"a\", behavior = \"w\" } } }", DZ_ESIMPLE, "", "instead");
+    expect_error("{ strategy = \"simple_one_for_one\", children = { { id = \"a\", behavior = \"w\" } } }",
+                 DZ_ESIMPLE, "", "instead");
     expect_error("{ child_template = { behavior = \"w\" } }", DZ_ESPEC, "", "simple_one_for_one");
-    expect_error("{ strategy = \"simple_one_for_one\", child_template = { id = \"x\", behavior = \"w\" } }", DZ_ESPEC,
-                 "child_template", "no id");
-    struct dz_sup_spec *s = read_spec("{ strategy = \"simple_one_for_one\", children = {}, child_template = { behavior = \"w\" } }");
+    expect_error("{ strategy = \"simple_one_for_one\", child_template = { id = \"x\", behavior = \"w\" } }",
+                 DZ_ESPEC, "child_template", "no id");
+    struct dz_sup_spec *s = read_spec(
+        "{ strategy = \"simple_one_for_one\", children = {}, child_template = { behavior = \"w\" } }");
     assert_null(s->child_template->id);
     dz_sup_spec_delete(s);
 }
@@ -206,7 +230,8 @@ static void the_codes_of_misuse_are_their_own(void **state)
 static void args_of_the_template_come_first(void **state)
 {
     (void)state;
-    struct dz_buf base = literal("{ 1 }"), more = literal("{ 2 = \"b\" }"), none = literal("{}"), bad = literal("{ x = 1 }");
+    struct dz_buf base = literal("{ 1 }"), more = literal("{ 2 = \"b\" }"), none = literal("{}"),
+                  bad = literal("{ x = 1 }");
     struct dz_buf out;
     struct dz_spec_error error;
     char text[64];
@@ -236,7 +261,9 @@ static void errors_travel_as_tables(void **state)
     dz_buf_init(&out);
     assert_int_equal(dz_spec_error_encode(&error, &out), 0);
     dz_term_print(out.data, out.len, text, sizeof text);
-    assert_string_equal(text, "{code = \"invalid_spec\", message = \"no\", field = \"children[1].restart\", child_id = \"a\"}");
+    assert_string_equal(
+        text,
+        "{code = \"invalid_spec\", message = \"no\", field = \"children[1].restart\", child_id = \"a\"}");
     dz_buf_fini(&out);
 }
 

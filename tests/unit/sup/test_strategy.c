@@ -15,8 +15,8 @@ static void permanent_always_transient_on_abnormal_temporary_never(void **state)
 {
     (void)state;
     static const char *const normal[] = {"\"normal\"", "\"shutdown\"", "{ code = \"shutdown\", x = 1 }"};
-    static const char *const abnormal[] = {"\"killed\"", "\"node_down\"", "{ code = \"error\" }", "42", "nil", "{ \"shutdown\" }",
-                                           "\"shutdown \"", "{}"};
+    static const char *const abnormal[] = {"\"killed\"", "\"node_down\"",    "{ code = \"error\" }", "42",
+                                           "nil",        "{ \"shutdown\" }", "\"shutdown \"",        "{}"};
     for (int i = 0; i < 3; i++) {
         assert_true(restarts(DZ_PERMANENT, normal[i]));
         assert_false(restarts(DZ_TRANSIENT, normal[i]));

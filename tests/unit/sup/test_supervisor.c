@@ -1,7 +1,9 @@
 /* Starting, stopping, requests and their order (semantics 2), the supervisor's own end. */
 #include "world.h"
 
-#define THREE "{ children = { { id = \"a\", behavior = \"w\" }, { id = \"b\", behavior = \"w\" }, { id = \"c\", behavior = \"w\" } } }"
+#define THREE                                                                                                \
+    "{ children = { { id = \"a\", behavior = \"w\" }, { id = \"b\", behavior = \"w\" }, { id = \"c\", "      \
+    "behavior = \"w\" } } }"
 
 static void children_start_in_list_order_and_stop_in_reverse(void **state)
 {
@@ -25,8 +27,9 @@ static void a_failed_first_start_stops_those_already_started(void **state)
     struct world *w = world_new(THREE);
     world_fail(w, "c", 1);
     world_start(w);
-    world_expect(w, "start a@0\n+ started a\nstart b@0\n+ started b\nstart c@0\nstop b 5000\n+ stopped b shutdown\n"
-                    "stop a 5000\n+ stopped a shutdown\nexit child_start_failed, start failed\n");
+    world_expect(
+        w, "start a@0\n+ started a\nstart b@0\n+ started b\nstart c@0\nstop b 5000\n+ stopped b shutdown\n"
+           "stop a 5000\n+ stopped a shutdown\nexit child_start_failed, start failed\n");
     world_delete(w);
 }
 
@@ -68,8 +71,9 @@ static void a_failed_first_start_tells_supervisor_child_and_cause(void **state)
 static void shutdown_timeouts_are_told_to_whoever_stops(void **state)
 {
     (void)state;
-    struct world *w = world_started("{ children = { { id = \"a\", behavior = \"w\", shutdown_timeout = \"brutal_kill\" },"
-                                    "{ id = \"b\", supervisor = {} }, { id = \"c\", behavior = \"w\", shutdown_timeout = 7 } } }");
+    struct world *w = world_started(
+        "{ children = { { id = \"a\", behavior = \"w\", shutdown_timeout = \"brutal_kill\" },"
+        "{ id = \"b\", supervisor = {} }, { id = \"c\", behavior = \"w\", shutdown_timeout = 7 } } }");
     world_stop(w, 1, "\"bye\"");
     world_expect(w, "stop c 7\n+ stopped c shutdown\nstop b infinity\n+ stopped b shutdown\nstop a kill\n"
                     "+ stopped a shutdown\n+ supervisor_stopped bye\nexit bye\nreply 1 ok\n");
@@ -79,7 +83,8 @@ static void shutdown_timeouts_are_told_to_whoever_stops(void **state)
 static void dynamic_children_append_and_keep_their_place(void **state)
 {
     (void)state;
-    struct world *w = world_started("{ strategy = \"rest_for_one\", children = { { id = \"a\", behavior = \"w\" } } }");
+    struct world *w =
+        world_started("{ strategy = \"rest_for_one\", children = { { id = \"a\", behavior = \"w\" } } }");
     world_start_child(w, 1, "{ id = \"b\", behavior = \"w\" }");
     world_start_child(w, 2, "{ id = \"c\", behavior = \"w\" }");
     world_expect(w, "start b@0\n+ started b\nreply 1 ok b\nstart c@0\n+ started c\nreply 2 ok c\n");
@@ -99,7 +104,9 @@ static void bad_requests_are_answered_with_their_code(void **state)
     world_start_child(w, 2, "{ id = \"x\", behaviour = \"w\" }");
     world_terminate_child(w, 3, "x");
     world_restart_child(w, 4, "x");
-    world_expect(w, "reply 1 duplicate_child\nreply 2 invalid_spec\nreply 3 child_not_found\nreply 4 child_not_found\n");
+    world_expect(
+        w,
+        "reply 1 duplicate_child\nreply 2 invalid_spec\nreply 3 child_not_found\nreply 4 child_not_found\n");
     world_delete(w);
 }
 
@@ -123,7 +130,8 @@ static void a_failed_start_child_leaves_no_record(void **state)
 static void restart_child_stops_selects_and_starts_without_counting(void **state)
 {
     (void)state;
-    struct world *w = world_started("{ restart_intensity = { max_restarts = 0 }, children = { { id = \"a\", behavior = \"w\" } } }");
+    struct world *w = world_started(
+        "{ restart_intensity = { max_restarts = 0 }, children = { { id = \"a\", behavior = \"w\" } } }");
     struct dz_sup_stats stats;
     world_restart_child(w, 1, "a");
     world_expect(w, "stop a 5000\nstart a@0\n+ restarted a 1 shutdown\nreply 1 ok a\n");
@@ -150,7 +158,9 @@ static void requests_and_exits_wait_their_turn_and_queries_do_not(void **state)
     world_expect_children(w, "a:restarting b:running c:running d:starting");
     w->hold_starts = false;
     world_run(w);
-    world_expect(w, "+ started d\nreply 1 ok d\nstart a@0\n+ restarted a 1 boom\nstart e@0\n+ started e\nreply 2 ok e\n");
+    world_expect(
+        w,
+        "+ started d\nreply 1 ok d\nstart a@0\n+ restarted a 1 boom\nstart e@0\n+ started e\nreply 2 ok e\n");
     world_delete(w);
 }
 
@@ -215,7 +225,9 @@ static void terminate_child_overtakes_only_for_the_starting_child(void **state)
     world_expect(w, "start d@0\ncancel d\n");
     w->hold_starts = false;
     world_run(w);
-    world_expect(w, "reply 1 child_start_failed shutdown\nreply 3 ok\nstop a 5000\n+ stopped a shutdown\nreply 2 ok\n");
+    world_expect(
+        w,
+        "reply 1 child_start_failed shutdown\nreply 3 ok\nstop a 5000\n+ stopped a shutdown\nreply 2 ok\n");
     world_expect_children(w, "b:running c:running");
     world_delete(w);
 }
@@ -254,7 +266,8 @@ static void stop_waits_for_the_child_that_is_stopping_already(void **state)
 static void simple_children_get_ids_and_stop_all_at_once(void **state)
 {
     (void)state;
-    struct world *w = world_started("{ strategy = \"simple_one_for_one\", child_template = { behavior = \"w\", args = { 1 } } }");
+    struct world *w = world_started(
+        "{ strategy = \"simple_one_for_one\", child_template = { behavior = \"w\", args = { 1 } } }");
     struct dz_sup_counts counts;
     world_start_child(w, 1, "{ 2 }");
     world_start_child(w, 2, "{}");
@@ -277,8 +290,10 @@ static void simple_children_get_ids_and_stop_all_at_once(void **state)
     world_expect(w, "stop child_2 5000\nstop child_1 5000\n");
     w->hold_stops = false;
     world_run(w);
-    world_expect(w, "+ stopped child_2 shutdown\n+ stopped child_1 shutdown\n+ supervisor_stopped normal\nexit normal\n"
-                    "reply 4 ok\n");
+    world_expect(
+        w,
+        "+ stopped child_2 shutdown\n+ stopped child_1 shutdown\n+ supervisor_stopped normal\nexit normal\n"
+        "reply 4 ok\n");
     world_delete(w);
 }
 

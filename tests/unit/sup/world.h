@@ -1,13 +1,13 @@
-/* world.h - plays the world for one supervisor machine: answers what it asks for and writes down what it does, one line per
- * action, so that a test reads as the protocol.
+/* world.h - plays the world for one supervisor machine: answers what it asks for and writes down what it
+ * does, one line per action, so that a test reads as the protocol.
  *
- *   select a            only when `selecting` is traced        start a@0       (node 0; "!jit" when interpreted)
- *   cancel a            stop a 5000 | stop a kill              timer 500 | timer off
- *   ready               reply 1 ok [a] | reply 1 <code> [cause]
+ *   select a            only when `selecting` is traced        start a@0       (node 0; "!jit" when
+ * interpreted) cancel a            stop a 5000 | stop a kill              timer 500 | timer off ready reply 1
+ * ok [a] | reply 1 <code> [cause]
  *   + <event> ...       exit <reason>
  *
- * Starts succeed and stops are obeyed at once, unless the test says otherwise (world_fail, world_hold_starts, ...).
- * Owns:    the machine, the trace, the processes it pretends to run. */
+ * Starts succeed and stops are obeyed at once, unless the test says otherwise (world_fail, world_hold_starts,
+ * ...). Owns:    the machine, the trace, the processes it pretends to run. */
 #ifndef DZ_TESTS_SUP_WORLD_H
 #define DZ_TESTS_SUP_WORLD_H
 

@@ -6,43 +6,13 @@ local check = require "dozor.check"
 local process = require "dozor.process"
 local registry = require "dozor.registry"
 local request = require "dozor.request"
+local specs = require "dozor.spec"
 
 local M = {}
 
 local pairs, type = pairs, type
 
 -- ---------------------------------------------------------------------------------------------------------- specs --
-
---- The name under which every worker and node finds the behaviour, when the table is a module's; else a reference to the table.
-local function behavior_value(table_)
-  return registry.name_of(table_) or core.behavior_reference(table_)
-end
-
-local prepare
-
-local function prepare_child(child)
-  if type(child) ~= "table" then return child end
-  local behavior, inner = child.behavior, child.supervisor
-  if type(behavior) ~= "table" and type(inner) ~= "table" then return child end
-  local copy = {}
-  for key, value in pairs(child) do copy[key] = value end
-  if type(behavior) == "table" then copy.behavior = behavior_value(behavior) end
-  if type(inner) == "table" then copy.supervisor = prepare(inner) end
-  return copy
-end
-
---- The spec with its behaviour tables as values that can be sent. What is wrong with it, the core says.
-function prepare(spec)
-  local copy = {}
-  for key, value in pairs(spec) do copy[key] = value end
-  if type(copy.children) == "table" then
-    local children = {}
-    for i, child in pairs(copy.children) do children[i] = prepare_child(child) end
-    copy.children = children
-  end
-  if copy.child_template ~= nil then copy.child_template = prepare_child(copy.child_template) end
-  return copy
-end
 
 local function is_child_spec(value)
   for key in pairs(value) do
@@ -59,10 +29,6 @@ local function last_index(list)
   return last
 end
 
-local function is_spec(value)
-  return type(value) == "table" and (value.children ~= nil or value.child_template ~= nil)
-end
-
 --- The spec a registered name stands for; nil when only another Lua state has it.
 local function named_spec(name, args)
   local found = registry.get(name)
@@ -72,7 +38,7 @@ local function named_spec(name, args)
   end
   local spec = found
   if type(found) == "function" then spec = found(unpack(args, 1, last_index(args))) end
-  if not is_spec(spec) then
+  if not registry.is_spec(spec) then
     error(core.make_error("invalid_spec",
       ("'%s' is no supervisor spec: a spec is a table with children or child_template, or a function that returns one")
       :format(name), { field = "", name = name }), 0)
@@ -110,7 +76,7 @@ function M.start(spec, args)
     spec = found
   end
   if type(spec) ~= "table" then check.fail("spec", "a supervisor spec or the name of a registered one", spec) end
-  core.spawn_supervisor(prepare(spec))
+  core.spawn_supervisor(specs.prepare(spec))
   return core.result()
 end
 
@@ -132,7 +98,7 @@ end
 function M.start_child(sup, child)
   if child ~= nil and type(child) ~= "table" then check.fail("child", "a child spec or a list of args", child) end
   local value = child or {}
-  if is_child_spec(value) then value = prepare_child(value) end
+  if is_child_spec(value) then value = specs.prepare_child(value) end
   local answer = ask(sup, request.START_CHILD, value, true)
   return answer[1], answer[2]
 end

@@ -1,3 +1,8 @@
+/* channel.c - judges the first bytes of a connection, then carries frames through TLS or plain.
+ * Owns:    as channel.h says.
+ * Threads: feed and seal under the caller's lock.
+ * Fails:   DZ_EAUTH, DZ_EFORMAT, DZ_ECLOSED, DZ_ENOMEM.
+ * Before the judgement at most DZ_TLS_MAX_FIRST_RECORD bytes are kept and no SSL object exists. */
 #include "net/channel.h"
 #include <string.h>
 #include "base/assert.h"

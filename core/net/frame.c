@@ -1,3 +1,9 @@
+/* frame.c - encodes and decodes frames by one table of shapes.
+ * Owns:    nothing.
+ * Threads: any; pure.
+ * Fails:   DZ_EFORMAT, DZ_ETOOLARGE, DZ_ENOMEM.
+ * The head alone (length and type) decides whether a frame can be well-formed, so a hostile length is refused before a
+ * byte behind it is waited for. */
 #include "net/frame.h"
 #include "base/assert.h"
 #include "base/err.h"

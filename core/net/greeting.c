@@ -1,3 +1,8 @@
+/* greeting.c - a connection from its first byte until its session is agreed, or refused.
+ * Owns:    nothing of its own.
+ * Threads: the loop's.
+ * Fails:   every failure ends in dz_greeting_failed, which counts it, tells the peer and the owner, and plans a redial.
+ * An event may change anything (stop, close, dial), so it comes last, or the phase is looked at again behind it. */
 #include "net/hub.h"
 #include <string.h>
 #include "base/assert.h"
@@ -36,9 +41,10 @@ static void count(struct dz_hub *hub, enum dz_refusal why, bool tell)
 
 static void queue_refusal(struct dz_conn *conn, enum dz_refusal why, uint64_t known_incarnation)
 {
+    /* Our own troubles are not the peer's business. */
     struct dz_frame frame = {.type = DZ_FRAME_REFUSE,
                              .version = DZ_NET_VERSION,
-                             .reason = (uint8_t)why,
+                             .reason = (uint8_t)(why > DZ_REFUSAL_STOPPING ? DZ_REFUSAL_DENIED : why),
                              .known_incarnation = known_incarnation};
     struct dz_buf buf;
     dz_buf_init(&buf);

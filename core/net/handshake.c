@@ -1,3 +1,7 @@
+/* handshake.c - the bytes of a hello, and the judgement of it.
+ * Owns:    nothing.
+ * Threads: any; pure.
+ * Fails:   DZ_EFORMAT, DZ_EVERSION, DZ_ENODEID, DZ_ETOOLARGE, DZ_ENOMEM. */
 #include "net/handshake.h"
 #include <string.h>
 #include "base/assert.h"

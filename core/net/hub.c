@@ -1,3 +1,7 @@
+/* hub.c - the table of peers, the operations of dz_transport, deadlines, and the life of a connection.
+ * Owns:    as hub.h says.
+ * Threads: send, send_membership, heartbeat and backlog any; the rest the loop's.
+ * Fails:   as transport.h says. */
 #include "net/hub.h"
 #include <string.h>
 #include "base/alloc.h"

@@ -1,3 +1,9 @@
+/* link.c - what one peer's session and connection share, and who may write when.
+ * Owns:    as link.h says.
+ * Threads: locks in the order wire, queue; never held while an event is delivered.
+ * Fails:   as link.h says.
+ * Flow:    send queues, pump tries for the wire; its holder fills (frames into `plain`), seals (into the channel's `out`)
+ *          and flushes (to the socket) until nothing is left or the socket is full. */
 #include "net/link.h"
 #include <string.h>
 #include "base/assert.h"
@@ -115,6 +121,9 @@ void dz_link_attach(struct dz_link *l, void *conn, const struct dz_link_port *po
     l->channel = channel;
     l->busy = busy;
     l->failed = false;
+    pthread_mutex_lock(&l->queue);
+    l->connected = true;
+    pthread_mutex_unlock(&l->queue);
     pthread_mutex_unlock(&l->wire);
     dz_link_pump(l);
 }
@@ -126,6 +135,7 @@ void dz_link_detach(struct dz_link *l)
     l->channel = NULL;
     l->busy = l->failed = false;
     pthread_mutex_lock(&l->queue);
+    l->connected = false;
     dz_buf_clear(&l->urgent); /* figures and rumours of a connection are worthless on the next one */
     pthread_mutex_unlock(&l->queue);
     pthread_mutex_unlock(&l->wire);
@@ -162,10 +172,14 @@ bool dz_link_failed(struct dz_link *l)
 
 int dz_link_feed(struct dz_link *l, const uint8_t *data, size_t len)
 {
+    /* Pairs with the loads in write_all and pump: a writer that sees it stops early, and we write what it left. */
+    atomic_fetch_add_explicit(&l->reader_waits, 1, memory_order_relaxed);
     pthread_mutex_lock(&l->wire);
+    atomic_fetch_sub_explicit(&l->reader_waits, 1, memory_order_relaxed);
     dz_assert(l->channel);
     int err = dz_channel_feed(l->channel, data, len);
     pthread_mutex_unlock(&l->wire);
+    dz_link_pump(l);
     return err;
 }
 
@@ -239,10 +253,15 @@ static bool queued(struct dz_link *l)
     return some;
 }
 
+static bool reader_waits(struct dz_link *l)
+{
+    return atomic_load_explicit(&l->reader_waits, memory_order_relaxed) > 0;
+}
+
 /* Wire lock held. */
 static void write_all(struct dz_link *l)
 {
-    while (flush(l)) {
+    while (flush(l) && !reader_waits(l)) {
         dz_buf_clear(&l->plain);
         int err = fill(l);
         if (!err && l->plain.len == 0)
@@ -266,7 +285,7 @@ void dz_link_pump(struct dz_link *l)
             write_all(l);
         bool stuck = !l->channel || l->busy || l->failed || l->channel->out.len > 0;
         pthread_mutex_unlock(&l->wire);
-        if (stuck || !queued(l))
+        if (stuck || reader_waits(l) || !queued(l))
             break;
     }
 }
@@ -283,21 +302,11 @@ int dz_link_send(struct dz_link *l, uint64_t peer_no, uint64_t key, const void *
     return err;
 }
 
-static bool connected(struct dz_link *l)
-{
-    pthread_mutex_lock(&l->wire);
-    bool yes = l->conn != NULL;
-    pthread_mutex_unlock(&l->wire);
-    return yes;
-}
-
 int dz_link_send_urgent(struct dz_link *l, uint64_t peer_no, struct dz_frame *frame)
 {
-    if (!connected(l))
-        return DZ_ENOCONNECTION;
     pthread_mutex_lock(&l->queue);
     int err = DZ_ENOCONNECTION;
-    if (peer_no && l->peer_no == peer_no) {
+    if (peer_no && l->peer_no == peer_no && l->connected) {
         if (frame->type == DZ_FRAME_HEARTBEAT)
             frame->acknowledged = dz_session_ack(&l->session);
         err = dz_frame_encode(&l->urgent, frame);

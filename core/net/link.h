@@ -65,6 +65,7 @@ struct dz_link {
     bool open;        /* `session` is initialised (also while parting) */
     bool parting;     /* goodbye: write what is queued, then GOODBYE */
     bool goodbye_said;
+    bool connected; /* a connection is attached */
     struct dz_session session;
     struct dz_buf urgent;
 
@@ -75,6 +76,7 @@ struct dz_link {
     bool busy;                  /* the loop is writing; others only queue */
     bool failed;                /* writing failed; the loop closes the connection */
     struct dz_buf plain;        /* frames about to be sealed */
+    atomic_uint reader_waits;   /* the loop has bytes for the channel: whoever writes lets it in */
 };
 
 int dz_link_init(struct dz_link *l, const char *node_id);

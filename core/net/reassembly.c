@@ -1,3 +1,8 @@
+/* reassembly.c - fragments into messages.
+ * Owns:    the bytes held, as reassembly.h says.
+ * Threads: one at a time; pure.
+ * Fails:   DZ_EFORMAT, DZ_ENOMEM.
+ * Invariant: `held` is the sum of the lanes' lengths; a lane has bytes exactly while its total is not 0. */
 #include "net/reassembly.h"
 #include "base/assert.h"
 #include "base/err.h"

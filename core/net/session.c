@@ -1,3 +1,9 @@
+/* session.c - lanes on one side of the numbering, the ring of unacknowledged frames on the other.
+ * Owns:    the messages; a frame is a place in a message, never a copy of its bytes.
+ * Threads: one at a time; pure.
+ * Fails:   as session.h says.
+ * Invariant: first_sent <= next_write <= next_number; a message lives while it has bytes not cut or frames not
+ * acknowledged, and counts in `pending` as a whole until then. */
 #include "net/session.h"
 #include <string.h>
 #include "base/alloc.h"

@@ -1,3 +1,7 @@
+/* tls.c - OpenSSL between two memory BIOs.
+ * Owns:    the SSL objects.
+ * Threads: a context any, a dz_tls one at a time.
+ * Fails:   as tls.h says; OpenSSL's own error queue (one a thread) is left empty by every call. */
 #include "net/tls.h"
 #include <openssl/err.h>
 #include <openssl/kdf.h>

@@ -1,3 +1,8 @@
+/* traffic.c - the frames of an established connection.
+ * Owns:    nothing of its own.
+ * Threads: the loop's.
+ * Fails:   malformed frames close the connection (PROTOCOL), and the session when it happens again and again (RESET).
+ * After every event the phase is looked at again: the owner may have closed the peer within it. */
 #include "net/hub.h"
 #include "base/assert.h"
 #include "base/err.h"

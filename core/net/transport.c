@@ -1,3 +1,7 @@
+/* transport.c - the names of refusals and of the ends of connections, for logs and events.
+ * Owns:    nothing.
+ * Threads: any; constant.
+ * Fails:   never. */
 #include "net/transport.h"
 
 const char *dz_refusal_name(enum dz_refusal refusal)

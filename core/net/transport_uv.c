@@ -1,3 +1,9 @@
+/* transport_uv.c - sockets for the hub: listener, connections, one timer, one wake-up.
+ * Owns:    the uv handles.
+ * Threads: port_try_write and port_attention any, under the link's wire lock, which is what keeps the descriptor open
+ *          meanwhile (a connection is detached before it is closed); the rest the loop's.
+ * Fails:   a failure known within a call of the hub's is put off to the next turn of the loop (`failed`), so that the hub
+ *          is never entered from its own call. */
 #include "net/transport_uv.h"
 #include <arpa/inet.h>
 #include <errno.h>

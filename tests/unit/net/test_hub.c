@@ -41,6 +41,7 @@ struct side {
     uint32_t next;
     unsigned wrong;
     unsigned failures;
+    enum dz_refusal failure;
     uint32_t sent;
 };
 
@@ -49,6 +50,7 @@ struct net {
     struct fake *conns[MAX_CONNS];
     unsigned count;
     bool attention;
+    bool remote; /* not over loopback */
     unsigned turn;
     uint64_t now_ms;
     uint64_t seed;
@@ -116,8 +118,10 @@ static void on_writable(void *ctx, uint64_t peer)
 
 static void on_failed(void *ctx, const char *id, const char *address, enum dz_refusal why, uint64_t known)
 {
-    (void)id, (void)address, (void)why, (void)known;
-    ((struct side *)ctx)->failures++;
+    struct side *s = ctx;
+    (void)id, (void)address, (void)known;
+    s->failures++;
+    s->failure = why;
 }
 
 static struct fake *fake_of(struct dz_conn *conn)
@@ -279,9 +283,9 @@ static void meet(struct fake *f)
     struct fake *other = fake_new(n, !f->side);
     f->other = other;
     other->other = f;
-    dz_conn_accepted(&n->side[other->side].hub, &other->base, "127.0.0.1:9", true);
+    dz_conn_accepted(&n->side[other->side].hub, &other->base, "192.0.2.1:9", !n->remote);
     if (!f->gone)
-        dz_conn_connected(&f->base, true);
+        dz_conn_connected(&f->base, !n->remote);
 }
 
 /* One thing happens to one connection; false when nothing could. */
@@ -482,6 +486,34 @@ static void the_redial_is_immediate_then_backs_off_with_jitter(void **state)
     net_close(&n);
 }
 
+static void plain_text_off_loopback_needs_to_be_asked_for(void **state)
+{
+    (void)state;
+    struct net n;
+    for (int insecure = 0; insecure < 3; insecure++) {
+        net_open(&n, NULL);
+        struct side *a = &n.side[0], *b = &n.side[1];
+        n.remote = true;
+        a->hub.config.insecure = insecure > 0;
+        b->hub.config.insecure = insecure > 1;
+        assert_int_equal(dial(&n, 0), 0);
+        for (unsigned i = 0; i < 30; i++)
+            (void)step(&n);
+        assert_int_equal(a->ups, insecure == 2);
+        assert_int_equal(b->ups, insecure == 2);
+        assert_int_equal(a->failure, insecure == 2 ? DZ_REFUSAL_NONE : DZ_REFUSAL_INSECURE);
+        assert_int_equal(b->failure, insecure == 2 ? DZ_REFUSAL_NONE : DZ_REFUSAL_INSECURE);
+        net_close(&n);
+    }
+    net_open(&n, "secret");
+    n.remote = true;
+    assert_int_equal(dial(&n, 0), 0);
+    for (unsigned i = 0; i < 30; i++)
+        (void)step(&n);
+    assert_int_equal(n.side[0].ups, 1);
+    net_close(&n);
+}
+
 static void the_table_of_peers_is_bounded_and_reuses_what_is_unused(void **state)
 {
     (void)state;
@@ -541,6 +573,7 @@ int main(void)
         cmocka_unit_test(a_cut_at_any_step_over_tls_loses_nothing),
         cmocka_unit_test(dialling_at_any_distance_leaves_one_connection),
         cmocka_unit_test(the_redial_is_immediate_then_backs_off_with_jitter),
+        cmocka_unit_test(plain_text_off_loopback_needs_to_be_asked_for),
         cmocka_unit_test(the_table_of_peers_is_bounded_and_reuses_what_is_unused),
         cmocka_unit_test(malformed_frames_close_the_connection_and_in_the_end_the_session),
     };

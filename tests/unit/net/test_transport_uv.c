@@ -4,6 +4,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "certificates.h"
+
 #define SECRET "correct horse battery staple 123"
 
 static void exchange(const char *secret)
@@ -46,6 +48,46 @@ static void two_nodes_connect_and_exchange_over_tls(void **state)
 {
     (void)state;
     exchange(SECRET);
+}
+
+static void certificates_take_the_place_of_a_secret_and_names_are_resolved(void **state)
+{
+    (void)state;
+    struct world w;
+    struct node a, b;
+    struct certificates files;
+    world_open(&w);
+    certificates_make(&files);
+    struct dz_transport_uv_config config = node_config(&w, &a);
+    config.tls_cert = files.cert;
+    config.tls_key = files.key;
+    config.tls_ca = files.ca;
+    config.listen_host = "localhost";
+    node_open_with(&w, &a, "a", &config, 1);
+    config.ctx = &b;
+    config.birth++;
+    node_open_with(&w, &b, "b", &config, 1);
+    assert_int_equal(a.base->ops->dial(a.base, b.id, "localhost", b.port), 0);
+    wait_until(&w, a.ups == 1 && b.ups == 1);
+    assert_true(a.peer_secured && b.peer_secured);
+    assert_int_equal(node_send(&a, 1, 0), 0);
+    wait_until(&w, b.messages == 1);
+    node_close(&a);
+    node_close(&b);
+    certificates_remove(&files);
+    world_close(&w);
+}
+
+static void closing_while_a_name_is_resolved_waits_for_it(void **state)
+{
+    (void)state;
+    struct world w;
+    struct node a;
+    world_open(&w);
+    node_open(&w, &a, "a", NULL);
+    assert_int_equal(a.base->ops->dial(a.base, "x@no-such-host.invalid:1", NULL, 0), 0);
+    node_close(&a);
+    world_close(&w);
 }
 
 static void simultaneous_dialling_leaves_one_link_and_no_event(void **state)
@@ -612,6 +654,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(two_nodes_connect_and_exchange_in_plain_text),
         cmocka_unit_test(two_nodes_connect_and_exchange_over_tls),
+        cmocka_unit_test(certificates_take_the_place_of_a_secret_and_names_are_resolved),
+        cmocka_unit_test(closing_while_a_name_is_resolved_waits_for_it),
         cmocka_unit_test(simultaneous_dialling_leaves_one_link_and_no_event),
         cmocka_unit_test(three_nodes_form_a_mesh),
         cmocka_unit_test(a_cut_connection_is_resumed_with_nothing_lost_doubled_or_reordered),

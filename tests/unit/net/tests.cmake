@@ -1,1 +1,1 @@
-dz_unit_test(net frame handshake reassembly session hub tls transport_uv)
+dz_unit_test(net frame handshake reassembly session channel tls link hub transport_uv)

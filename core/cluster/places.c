@@ -1,0 +1,114 @@
+/* places.c - the table of placements as threads may use it, and the port functions on it.
+ * Owns:    nothing; dz_cluster.placement under dz_cluster.placement_lock.
+ * Threads: any.
+ * Fails:   as placement.h. */
+#include <string.h>
+#include "base/alloc.h"
+#include "base/err.h"
+#include "cluster/state.h"
+
+struct olds {
+    struct dz_pid *pids;
+    uint32_t count;
+    uint32_t cap;
+};
+
+static void collect(void *ctx, struct dz_pid pid)
+{
+    struct olds *o = ctx;
+    if (o->count == o->cap) {
+        uint32_t cap = o->cap ? o->cap * 2 : 8;
+        struct dz_pid *pids = dz_realloc(o->pids, cap * sizeof *pids);
+        if (!pids)
+            return;
+        o->pids = pids;
+        o->cap = cap;
+    }
+    o->pids[o->count++] = pid;
+}
+
+int dz_places_may(struct dz_cluster *c, const struct dz_place_key *key)
+{
+    pthread_mutex_lock(&c->placement_lock);
+    int err = dz_placement_may(&c->placement, key);
+    pthread_mutex_unlock(&c->placement_lock);
+    return err;
+}
+
+uint32_t dz_places_supersede(struct dz_cluster *c, const struct dz_place_key *key, bool lose_ties)
+{
+    struct olds o = { 0 };
+    pthread_mutex_lock(&c->placement_lock);
+    dz_placement_heard(&c->placement, key);
+    uint32_t count = dz_placement_older(&c->placement, key, lose_ties, collect, &o);
+    pthread_mutex_unlock(&c->placement_lock);
+    for (uint32_t i = 0; i < o.count; i++) {
+        dz_cluster_count_one(&c->superseded);
+        dz_remote_stop(&c->remote, o.pids[i], DZ_REASON_SUPERSEDED);
+    }
+    dz_free(o.pids);
+    return count;
+}
+
+bool dz_places_wait(struct dz_cluster *c, const struct dz_place_key *key)
+{
+    pthread_mutex_lock(&c->placement_lock);
+    uint32_t count = dz_placement_older(&c->placement, key, false, NULL, NULL);
+    pthread_mutex_unlock(&c->placement_lock);
+    return count > 0;
+}
+
+int dz_places_add(struct dz_cluster *c, const struct dz_place_key *key, struct dz_pid pid)
+{
+    pthread_mutex_lock(&c->placement_lock);
+    int err = dz_placement_add(&c->placement, key, pid);
+    pthread_mutex_unlock(&c->placement_lock);
+    return err;
+}
+
+bool dz_places_of(struct dz_cluster *c, struct dz_pid pid, struct dz_place_key *key, char *path, char *epoch)
+{
+    pthread_mutex_lock(&c->placement_lock);
+    bool found = dz_placement_of(&c->placement, pid, key);
+    if (found) {
+        memcpy(path, key->path, key->path_len);
+        memcpy(epoch, key->epoch, key->epoch_len);
+        key->path = path;
+        key->epoch = epoch;
+    }
+    pthread_mutex_unlock(&c->placement_lock);
+    return found;
+}
+
+uint64_t dz_cluster_root_epoch(struct dz_cluster *c, const char *path, size_t len)
+{
+    pthread_mutex_lock(&c->placement_lock);
+    uint64_t number = dz_placement_next_root(&c->placement, path, len);
+    pthread_mutex_unlock(&c->placement_lock);
+    return number;
+}
+
+int dz_cluster_placed(struct dz_cluster *c, const char *path, size_t path_len, const char *epoch, size_t epoch_len,
+                      struct dz_pid pid)
+{
+    struct dz_place_key key = { path, path_len, epoch, epoch_len };
+    int err = dz_placement_check_key(&key);
+    err = err ? err : dz_places_may(c, &key);
+    return err ? err : dz_places_add(c, &key, pid);
+}
+
+bool dz_cluster_place_waits(struct dz_cluster *c, const char *path, size_t path_len, const char *epoch,
+                            size_t epoch_len)
+{
+    struct dz_place_key key = { path, path_len, epoch, epoch_len };
+    return dz_placement_check_key(&key) == 0 && dz_places_wait(c, &key);
+}
+
+bool dz_cluster_may_place(struct dz_cluster *c, const char *path, size_t len)
+{
+    const struct dz_placement_authority *a = c->authority;
+    if (!a || !a->may_place)
+        return true;
+    return a->may_place(a->ctx, path, len, atomic_load_explicit(&c->reachable, memory_order_relaxed),
+                        atomic_load_explicit(&c->known, memory_order_relaxed));
+}

@@ -1,0 +1,183 @@
+/* router.c - messages between processes of two nodes: out through the ports of cluster.h, in through dz_router_take.
+ * Owns:    nothing.
+ * Threads: the ports any; dz_router_take the system thread.
+ * Fails:   out: as struct dz_ports says. In: DZ_EFORMAT for what an honest peer cannot send: the session then ends. */
+#include <string.h>
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/err.h"
+#include "cluster/state.h"
+#include "proc/process.h"
+#include "proc/send.h"
+
+/* --- out --- */
+
+static bool is_counted(const struct dz_msg *m)
+{
+    return m->kind == DZ_MSG_SEND || m->kind == DZ_MSG_CAST || m->kind == DZ_MSG_CALL;
+}
+
+struct broken {
+    struct dz_cluster *cluster;
+    uint64_t peer;
+};
+
+static void end_broken(struct dz_thread *t, void *arg)
+{
+    struct broken *b = arg;
+    struct dz_cluster *c = b->cluster;
+    (void)t;
+    if (c->transport) {
+        dz_membership_broken(&c->membership, b->peer, "overloaded", dz_cluster_now(c));
+        dz_cluster_perform(c);
+    }
+    dz_free(b);
+}
+
+/* A signal found even the reserved room full: dropping it would break a promise, so the session is over instead. */
+static void give_up(struct dz_cluster *c, struct dz_thread *from, uint64_t peer)
+{
+    struct broken *b = dz_zalloc(1, sizeof *b);
+    if (!b)
+        return;
+    *b = (struct broken){ c, peer };
+    if (dz_thread_post(from, DZ_THREAD_SYSTEM, end_broken, b))
+        dz_free(b);
+}
+
+static int send_to(struct dz_cluster *c, struct dz_thread *from, const struct dz_envelope_ends *ends,
+                   struct dz_msg **take, const char *name, size_t name_len)
+{
+    struct dz_msg *m = *take;
+    struct dz_buf buf;
+    uint64_t peer = dz_routes_get(&c->routes, ends->peer);
+    bool counted = is_counted(m);
+    if (!peer)
+        return DZ_ENOCONNECTION;
+    dz_buf_init(&buf);
+    int err = dz_buf_append_u8(&buf, DZ_CLUSTER_MESSAGE);
+    err = err ? err : dz_envelope_encode(&buf, ends, m, name, name_len);
+    err = err ? err : dz_routes_send(&c->routes, peer, dz_envelope_key(m), buf.data, buf.len,
+                                     counted ? 0 : DZ_SEND_RESERVED);
+    dz_buf_fini(&buf);
+    if (err && err != DZ_ENOCONNECTION && !counted) {
+        give_up(c, from, peer);
+        return DZ_ENOCONNECTION;
+    }
+    if (err)
+        return err;
+    dz_msg_free(m);
+    *take = NULL;
+    return 0;
+}
+
+int dz_cluster_wire(void *cluster, struct dz_thread *from, struct dz_msg **take)
+{
+    struct dz_cluster *c = cluster;
+    struct dz_msg *m = *take;
+    uint32_t node = dz_nodes_resolve(&c->rt->nodes, m->to.node);
+    struct dz_envelope_ends ends = { &c->rt->nodes, node, m->to.node == node ? UINT32_MAX : m->to.node };
+    if (m->to.slot == DZ_REMOTE_CANCEL_SLOT) {
+        *take = NULL;
+        dz_remote_cancel(&c->remote, m);
+        return 0;
+    }
+    if (m->kind == DZ_MSG_REPLY)
+        dz_remote_note_reply(&c->remote, m);
+    return send_to(c, from, &ends, take, NULL, 0);
+}
+
+static bool is_own_id(const struct dz_cluster *c, const char *id, size_t len)
+{
+    const char *self = dz_nodes_self_id(&c->rt->nodes);
+    return strlen(self) == len && memcmp(self, id, len) == 0;
+}
+
+/* To a local name of this host. */
+static int send_named_here(struct dz_cluster *c, struct dz_thread *t, const char *name, size_t len, struct dz_msg **take)
+{
+    struct dz_msg *m = *take;
+    m->to = dz_names_whereis(&c->rt->names, name, len);
+    if (!dz_pid_is_none(m->to))
+        return dz_send(t, take);
+    dz_cluster_count_one(&c->bounced);
+    *take = NULL;
+    dz_process_bounce(t, m);
+    return 0;
+}
+
+int dz_cluster_wire_named(void *cluster, struct dz_thread *from, const char *node_id, size_t node_len, const char *name,
+                          size_t name_len, struct dz_msg **take)
+{
+    struct dz_cluster *c = cluster;
+    struct dz_envelope_ends ends = { &c->rt->nodes, 0, UINT32_MAX };
+    if (is_own_id(c, node_id, node_len))
+        return send_named_here(c, from, name, name_len, take);
+    int err = dz_routes_find(&c->routes, node_id, node_len, &ends.peer);
+    return err ? err : send_to(c, from, &ends, take, name, name_len);
+}
+
+int dz_cluster_spawn_far(void *cluster, struct dz_thread *from, const char *node_id, size_t node_len,
+                         struct dz_msg **take, struct dz_pid *cancel)
+{
+    struct dz_cluster *c = cluster;
+    uint32_t node;
+    if (is_own_id(c, node_id, node_len))
+        return dz_remote_ask_self(&c->remote, from, take, cancel);
+    int err = dz_routes_find(&c->routes, node_id, node_len, &node);
+    return err ? err : dz_remote_ask(&c->remote, from, node, take, cancel);
+}
+
+/* --- in --- */
+
+/* The sender's names are free before its end can be seen here. */
+static bool tells_an_end(const struct dz_msg *m)
+{
+    return m->kind == DZ_MSG_DOWN || m->kind == DZ_MSG_EXIT || m->kind == DZ_MSG_CHILD_EXIT;
+}
+
+/* A mailbox is full: one who waits is told, the rest is dropped (and was counted by dz_send). */
+static void turned_away(struct dz_cluster *c, struct dz_msg *m, int err)
+{
+    if (m->kind == DZ_MSG_CALL)
+        dz_send_error(c->system, m->to, m->from, m->ref, err, NULL);
+    dz_msg_free(m);
+}
+
+static void deliver(struct dz_cluster *c, struct dz_msg *m)
+{
+    if (m->to.slot == DZ_REMOTE_CANCEL_SLOT || !dz_nodes_is_self(&c->rt->nodes, m->to.node)) {
+        /* For an older life of this host: who it was for is gone. */
+        dz_cluster_count_one(&c->bounced);
+        dz_process_bounce(c->system, m);
+        return;
+    }
+    if (tells_an_end(m))
+        dz_globals_forget(&c->globals, m->from);
+    if (m->kind == DZ_MSG_REPLY)
+        m = dz_remote_take_reply(&c->remote, m);
+    int err = dz_send(c->system, &m);
+    if (err)
+        turned_away(c, m, err);
+}
+
+int dz_router_take(struct dz_cluster *c, const struct dz_session_state *s, const uint8_t *data, size_t len)
+{
+    struct dz_envelope e;
+    int err = dz_envelope_decode(&s->ends, data, len, &e);
+    if (err)
+        return err;
+    if (e.msg->kind == DZ_MSG_SPAWN) {
+        dz_msg_free(e.msg);
+        return DZ_EFORMAT;
+    }
+    dz_cluster_count_one(&c->messages_in);
+    if (!e.name) {
+        deliver(c, e.msg);
+        return 0;
+    }
+    err = send_named_here(c, c->system, e.name, e.name_len, &e.msg);
+    if (err)
+        turned_away(c, e.msg, err);
+    return 0;
+}

@@ -1,0 +1,141 @@
+#include "cluster/routes.h"
+
+#include <string.h>
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/err.h"
+
+void dz_routes_init(struct dz_routes *r, struct dz_nodes *nodes)
+{
+    memset(r, 0, sizeof *r);
+    r->nodes = nodes;
+    pthread_rwlock_init(&r->lock, NULL);
+    dz_smap_init(&r->by_id);
+}
+
+void dz_routes_fini(struct dz_routes *r)
+{
+    for (uint32_t i = 0; i < DZ_NODES_MAX / DZ_ROUTES_CHUNK; i++)
+        dz_free(atomic_load_explicit(&r->chunks[i], memory_order_relaxed));
+    dz_smap_fini(&r->by_id);
+    pthread_rwlock_destroy(&r->lock);
+    memset(r, 0, sizeof *r);
+}
+
+void dz_routes_attach(struct dz_routes *r, struct dz_transport *transport)
+{
+    pthread_rwlock_wrlock(&r->lock);
+    r->transport = transport;
+    pthread_rwlock_unlock(&r->lock);
+}
+
+static _Atomic uint64_t *place_of(const struct dz_routes *r, uint32_t index)
+{
+    /* acquire: pairs with the release in make_place. */
+    struct dz_route_chunk *chunk = atomic_load_explicit(
+        &((struct dz_routes *)(uintptr_t)r)->chunks[index / DZ_ROUTES_CHUNK], memory_order_acquire);
+    return chunk ? &chunk->peers[index % DZ_ROUTES_CHUNK] : NULL;
+}
+
+static _Atomic uint64_t *make_place(struct dz_routes *r, uint32_t index)
+{
+    _Atomic uint64_t *place = place_of(r, index);
+    if (place)
+        return place;
+    struct dz_route_chunk *chunk = dz_zalloc(1, sizeof *chunk);
+    if (!chunk)
+        return NULL;
+    /* release: who finds the chunk finds it zeroed (acquire in place_of). */
+    atomic_store_explicit(&r->chunks[index / DZ_ROUTES_CHUNK], chunk, memory_order_release);
+    return place_of(r, index);
+}
+
+int dz_routes_open(struct dz_routes *r, uint32_t index, uint64_t peer)
+{
+    const char *id = dz_nodes_get(r->nodes, index)->id;
+    dz_assert(peer != 0);
+    _Atomic uint64_t *place = make_place(r, index);
+    if (!place)
+        return DZ_ENOMEM;
+    pthread_rwlock_wrlock(&r->lock);
+    int err = dz_smap_put(&r->by_id, id, strlen(id), (void *)(uintptr_t)(index + 1));
+    pthread_rwlock_unlock(&r->lock);
+    /* release: who sends there sees everything that was prepared for the session (acquire in dz_routes_get). */
+    if (!err)
+        atomic_store_explicit(place, peer, memory_order_release);
+    return err;
+}
+
+void dz_routes_close(struct dz_routes *r, uint32_t index)
+{
+    const char *id = dz_nodes_get(r->nodes, index)->id;
+    _Atomic uint64_t *place = place_of(r, index);
+    if (!place || !atomic_load_explicit(place, memory_order_relaxed))
+        return;
+    atomic_store_explicit(place, 0, memory_order_release);
+    pthread_rwlock_wrlock(&r->lock);
+    if ((uintptr_t)dz_smap_get(&r->by_id, id, strlen(id)) == index + 1)
+        dz_smap_remove(&r->by_id, id, strlen(id));
+    pthread_rwlock_unlock(&r->lock);
+}
+
+uint64_t dz_routes_get(const struct dz_routes *r, uint32_t index)
+{
+    _Atomic uint64_t *place = place_of(r, dz_nodes_resolve(r->nodes, index));
+    return place ? atomic_load_explicit(place, memory_order_acquire) : 0;
+}
+
+int dz_routes_find(struct dz_routes *r, const char *id, size_t len, uint32_t *index)
+{
+    pthread_rwlock_rdlock(&r->lock);
+    uintptr_t found = (uintptr_t)dz_smap_get(&r->by_id, id, len);
+    pthread_rwlock_unlock(&r->lock);
+    if (!found)
+        return DZ_ENOCONNECTION;
+    *index = (uint32_t)(found - 1);
+    return 0;
+}
+
+int dz_routes_send(struct dz_routes *r, uint64_t peer, uint64_t key, const void *data, size_t len, unsigned flags)
+{
+    int err = DZ_ENOCONNECTION;
+    if (peer == 0)
+        return err;
+    pthread_rwlock_rdlock(&r->lock);
+    if (r->transport)
+        err = r->transport->ops->send(r->transport, peer, key, data, len, flags);
+    pthread_rwlock_unlock(&r->lock);
+    if (!err)
+        atomic_fetch_add_explicit(&r->sent, 1, memory_order_relaxed);
+    return err;
+}
+
+void dz_routes_broadcast(struct dz_routes *r, uint64_t except, uint64_t key, const void *data, size_t len)
+{
+    uint32_t it = 0;
+    const char *id;
+    void *value;
+    pthread_rwlock_rdlock(&r->lock);
+    while (r->transport && dz_smap_next(&r->by_id, &it, &id, &value)) {
+        uint64_t peer = dz_routes_get(r, (uint32_t)((uintptr_t)value - 1));
+        if (peer && peer != except)
+            (void)r->transport->ops->send(r->transport, peer, key, data, len, DZ_SEND_RESERVED);
+    }
+    pthread_rwlock_unlock(&r->lock);
+}
+
+uint32_t dz_routes_list(struct dz_routes *r, uint64_t **peers)
+{
+    uint32_t it = 0, count = 0;
+    const char *id;
+    void *value;
+    pthread_rwlock_rdlock(&r->lock);
+    *peers = r->by_id.count ? dz_alloc(r->by_id.count * sizeof **peers) : NULL;
+    while (*peers && dz_smap_next(&r->by_id, &it, &id, &value)) {
+        uint64_t peer = dz_routes_get(r, (uint32_t)((uintptr_t)value - 1));
+        if (peer)
+            (*peers)[count++] = peer;
+    }
+    pthread_rwlock_unlock(&r->lock);
+    return count;
+}

@@ -12,8 +12,8 @@
 #include "sched/takeover.h"
 #include "sched/worker.h"
 
-#define BUSIER_FACTOR 2u /* a parent's worker is clearly busier when its load is above 2 * the least + 32 */
-#define BUSIER_OFFSET 32u
+#define BUSIER_FACTOR         2u /* a parent's worker is clearly busier above 2 * the least load + 32 */
+#define BUSIER_OFFSET         32u
 #define LONG_TURN_LOAD_PER_MS 8u /* what a turn that goes on counts as, for each millisecond */
 
 /* --- ports --- */
@@ -33,7 +33,8 @@ static void post(void *ctx, struct dz_thread *from, uint32_t thread, struct dz_m
     dz_worker_wake(w);
 }
 
-/* How busy a worker is: processes waiting for their turn, and the turn they wait for. All relaxed or acquire: a hint. */
+/* How busy a worker is: processes waiting for their turn, and the turn they wait for. All relaxed or acquire:
+ * a hint. */
 static uint64_t load_of(struct dz_worker *w, uint64_t now_ns)
 {
     uint64_t load = atomic_load_explicit(&w->load, memory_order_relaxed);
@@ -215,13 +216,14 @@ int dz_sched_add_worker(struct dz_sched *s)
     return err ? err : (int)index;
 }
 
-void dz_sched_each_process(struct dz_worker *w, void (*visit)(void *ctx, struct dz_thread *t, struct dz_proc *p),
-                           void *ctx)
+void dz_sched_each_process(struct dz_worker *w,
+                           void (*visit)(void *ctx, struct dz_thread *t, struct dz_proc *p), void *ctx)
 {
     struct dz_table *table = &w->thread.rt->table;
     struct dz_slot *slot;
     for (uint32_t i = 1; (slot = dz_table_slot(table, i)); i++) {
-        /* acquire: pairs with the release in dz_table_reserve. The same generation before and after: the thread is that life's. */
+        /* acquire: pairs with the release in dz_table_reserve. The same generation before and after: the
+         * thread is that life's. */
         uint32_t gen = atomic_load_explicit(&slot->gen, memory_order_acquire);
         bool here = atomic_load_explicit(&slot->thread, memory_order_acquire) == w->thread.index;
         if (!here || gen % 2 == 0 || atomic_load_explicit(&slot->gen, memory_order_relaxed) != gen)

@@ -3,8 +3,8 @@
  * Threads: as takeover.h says.
  * Fails:   never.
  *
- * `takeover` of the scheduler holds what is asked of the system thread. Whoever sets a bit wakes it; whoever finds the bit set
- * need not, so announcements cost at most one wake-up in a millisecond. */
+ * `takeover` of the scheduler holds what is asked of the system thread. Whoever sets a bit wakes it; whoever
+ * finds the bit set need not, so announcements cost at most one wake-up in a millisecond. */
 #include "sched/takeover.h"
 
 #include <stddef.h>
@@ -19,12 +19,12 @@ enum takeover {
 
 static void announce(struct dz_sched *s, struct dz_native *n, enum takeover when)
 {
-    /* acq_rel: pairs with the exchange in take_over. Found 1, the system thread clears it later and runs the native after
-     * that, seeing the messages pushed before. */
+    /* acq_rel: pairs with the exchange in take_over. Found 1, the system thread clears it later and runs the
+     * native after that, seeing the messages pushed before. */
     if (atomic_exchange_explicit(&n->announced, 1, memory_order_acq_rel) == 0)
         dz_mpsc_push(&s->announced, &n->announce);
-    /* seq_cst: pairs with the exchange in dz_takeover_run_announced: a bit found set is read there after our push; and with
-     * the load in dz_takeover_pending, as dz_worker_wake demands. */
+    /* seq_cst: pairs with the exchange in dz_takeover_run_announced: a bit found set is read there after our
+     * push; and with the load in dz_takeover_pending, as dz_worker_wake demands. */
     if (!(atomic_fetch_or_explicit(&s->takeover, (uint32_t)when, memory_order_seq_cst) & (uint32_t)when))
         dz_worker_wake(s->workers[DZ_THREAD_SYSTEM]);
 }

@@ -3,8 +3,9 @@
  * Threads: as each says.
  * Fails:   never.
  *
- * A native that is QUEUED is always in the care of somebody: it is in the list of the thread that made it ready, which runs it
- * right after the present turn, or it is announced to the system thread, or both. dz_native_run decides who gets it. */
+ * A native that is QUEUED is always in the care of somebody: it is in the list of the thread that made it
+ * ready, which runs it right after the present turn, or it is announced to the system thread, or both.
+ * dz_native_run decides who gets it. */
 #ifndef DZ_SCHED_TAKEOVER_H
 #define DZ_SCHED_TAKEOVER_H
 

@@ -11,8 +11,8 @@
 #include "base/err.h"
 #include "sched/takeover.h"
 
-#define LOOP_EVERY_NS 1000000u /* how often a busy thread looks at its loop */
-#define LOOK_AT_CLOCK_EVERY 16u /* calls of dz_sched_should_yield; a power of two */
+#define LOOP_EVERY_NS       1000000u /* how often a busy thread looks at its loop */
+#define LOOK_AT_CLOCK_EVERY 16u      /* calls of dz_sched_should_yield; a power of two */
 
 static bool is_system(const struct dz_worker *w)
 {
@@ -29,7 +29,8 @@ static uint64_t look_at_clock(struct dz_worker *w)
 void dz_sched_turn_begin(struct dz_worker *w)
 {
     w->thread.in_turn = true;
-    /* relaxed, release: pair with the watchdog, which reads the turn first (acquire) and the time after it. */
+    /* relaxed, release: pair with the watchdog, which reads the turn first (acquire) and the time after it.
+     */
     atomic_store_explicit(&w->turn_started_ns, w->thread.now_ns, memory_order_relaxed);
     atomic_store_explicit(&w->turn, ++w->turns, memory_order_release);
 }
@@ -205,11 +206,12 @@ static void arm_alarm(struct dz_worker *w, uint64_t due)
     uv_timer_start(&w->alarm, on_alarm, wait_ns / 1000000u + (wait_ns % 1000000u != 0), 0);
 }
 
-/* Sleeps until somebody wakes us, something is due or the loop has something. Returns how long it took until a producer had
- * work for us, UINT64_MAX when it was not a producer. */
+/* Sleeps until somebody wakes us, something is due or the loop has something. Returns how long it took until
+ * a producer had work for us, UINT64_MAX when it was not a producer. */
 static uint64_t sleep_in_loop(struct dz_worker *w, uint64_t began)
 {
-    /* seq_cst: pairs with dz_worker_wake. Either the producer sees us asleep or has_work sees what it published. */
+    /* seq_cst: pairs with dz_worker_wake. Either the producer sees us asleep or has_work sees what it
+     * published. */
     atomic_store_explicit(&w->asleep, 1, memory_order_seq_cst);
     uint64_t due = next_due(w);
     bool slept = !has_work(w) && look_at_clock(w) < due;
@@ -250,7 +252,8 @@ static void wait_for_work(struct dz_worker *w)
 
 void dz_worker_wake(struct dz_worker *w)
 {
-    /* seq_cst: pairs with the store in sleep_in_loop. The load keeps producers off the line while the thread is awake. */
+    /* seq_cst: pairs with the store in sleep_in_loop. The load keeps producers off the line while the thread
+     * is awake. */
     if (atomic_load_explicit(&w->asleep, memory_order_seq_cst) == 0)
         return;
     if (atomic_exchange_explicit(&w->asleep, 0, memory_order_acq_rel) == 0)

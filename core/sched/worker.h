@@ -12,7 +12,8 @@ int dz_worker_new(struct dz_sched *s, uint32_t index, struct dz_worker **out);
 void dz_worker_delete(struct dz_worker *w);
 /* Starts the thread, or without threads calls thread_start. */
 int dz_worker_start(struct dz_worker *w);
-/* Waits until thread_start has returned and gives its result. Once for each dz_worker_start that returned 0. */
+/* Waits until thread_start has returned and gives its result. Once for each dz_worker_start that returned 0.
+ */
 int dz_worker_await(struct dz_worker *w);
 /* The thread ends after its present round. */
 void dz_worker_ask_stop(struct dz_worker *w);

@@ -39,7 +39,8 @@ static inline struct actor *actor_of(struct dz_proc *p)
 
 /* --- messages --- */
 
-static inline struct dz_msg *actor_msg(enum dz_msg_kind kind, struct dz_pid from, struct dz_pid to, uint64_t ref, int64_t n)
+static inline struct dz_msg *actor_msg(enum dz_msg_kind kind, struct dz_pid from, struct dz_pid to,
+                                       uint64_t ref, int64_t n)
 {
     struct dz_buf buf;
     struct dz_build b;
@@ -56,8 +57,8 @@ static inline struct dz_msg *actor_msg(enum dz_msg_kind kind, struct dz_pid from
     return m;
 }
 
-static inline int actor_send(struct dz_thread *t, enum dz_msg_kind kind, struct dz_pid from, struct dz_pid to, uint64_t ref,
-                             int64_t n)
+static inline int actor_send(struct dz_thread *t, enum dz_msg_kind kind, struct dz_pid from, struct dz_pid to,
+                             uint64_t ref, int64_t n)
 {
     struct dz_msg *m = actor_msg(kind, from, to, ref, n);
     int err = dz_send(t, &m);
@@ -122,7 +123,8 @@ static inline void actor_dispose(struct dz_thread *t, struct dz_proc *p)
     dz_free(a);
 }
 
-static inline void actor_describe(struct dz_thread *t, struct dz_proc *p, const char **behavior, size_t *memory)
+static inline void actor_describe(struct dz_thread *t, struct dz_proc *p, const char **behavior,
+                                  size_t *memory)
 {
     (void)t;
     (void)p;
@@ -145,7 +147,8 @@ static inline struct actor *actor_alloc(const struct actor_role *role, char name
 }
 
 /* Made on its own thread. */
-static inline struct actor *actor_new(struct dz_thread *t, const struct actor_role *role, char name, void *data)
+static inline struct actor *actor_new(struct dz_thread *t, const struct actor_role *role, char name,
+                                      void *data)
 {
     struct dz_slot *slot;
     struct dz_pid pid;
@@ -157,7 +160,8 @@ static inline struct actor *actor_new(struct dz_thread *t, const struct actor_ro
 }
 
 /* Asks n of `to` and waits, in a's turn. */
-static inline void actor_call(struct dz_thread *t, struct actor *a, struct dz_pid to, int64_t n, uint64_t timeout_ns)
+static inline void actor_call(struct dz_thread *t, struct actor *a, struct dz_pid to, int64_t n,
+                              uint64_t timeout_ns)
 {
     a->wait = (struct dz_wait){.kind = DZ_WAIT_REPLY, .ref = dz_rt_next_ref(t->rt), .target = to};
     dz_process_wait(t, &a->proc, &a->wait, timeout_ns);

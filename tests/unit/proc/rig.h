@@ -1,4 +1,5 @@
-/* rig.h - a runtime of three threads that the test turns by hand, with a clock of its own and a journal of what happened.
+/* rig.h - a runtime of three threads that the test turns by hand, with a clock of its own and a journal of
+ * what happened.
  * Owns:    the runtime, the threads, their inboxes.
  * Threads: one. Whatever is left alive at the end fails the test. */
 #ifndef DZ_TESTS_RIG_H
@@ -14,8 +15,8 @@
 #include "proc/spawn.h"
 
 #define RIG_THREADS 3
-#define RIG_MS 1000000ull
-#define FAR_NODE "far@10.0.0.2:4000"
+#define RIG_MS      1000000ull
+#define FAR_NODE    "far@10.0.0.2:4000"
 
 struct rig {
     struct dz_env env;
@@ -25,8 +26,8 @@ struct rig {
     struct dz_list ready;
     uint64_t now_ns;
     uint64_t seed;
-    int wire_error;            /* what the wire answers; 0: it takes the message */
-    uint32_t far;              /* index of FAR_NODE's identity */
+    int wire_error;                /* what the wire answers; 0: it takes the message */
+    uint32_t far;                  /* index of FAR_NODE's identity */
     const struct actor_role *born; /* what a SPAWN makes; NULL: it is refused */
     int overflows;
     int crashes;
@@ -49,11 +50,11 @@ __attribute__((format(printf, 2, 3))) static inline void rig_note(struct rig *ri
 }
 
 /* What happened since the last look. */
-#define rig_expect(rig, text)                                                                                 \
-    do {                                                                                                      \
-        assert_string_equal((rig)->journal, text);                                                            \
-        (rig)->len = 0;                                                                                       \
-        (rig)->journal[0] = 0;                                                                                \
+#define rig_expect(rig, text)                                                                                \
+    do {                                                                                                     \
+        assert_string_equal((rig)->journal, text);                                                           \
+        (rig)->len = 0;                                                                                      \
+        (rig)->journal[0] = 0;                                                                               \
     } while (0)
 
 /* --- the ordinary actor: answers calls, dies when stopped, writes all down --- */
@@ -69,9 +70,11 @@ static inline const char *rig_payload(const struct dz_msg *m, char *out, size_t 
 static inline void rig_message(struct dz_thread *t, struct actor *a, struct dz_msg *m)
 {
     static const char *const names[] = {
-        [DZ_MSG_SEND] = "send", [DZ_MSG_CAST] = "cast", [DZ_MSG_CALL] = "call", [DZ_MSG_INFO] = "info",
-        [DZ_MSG_STOP] = "stop", [DZ_MSG_REQUEST] = "request", [DZ_MSG_NOTICE] = "notice", [DZ_MSG_DOWN] = "down",
-        [DZ_MSG_EXIT] = "exit", [DZ_MSG_CHILD_EXIT] = "child_exit",
+        [DZ_MSG_SEND] = "send",     [DZ_MSG_CAST] = "cast",
+        [DZ_MSG_CALL] = "call",     [DZ_MSG_INFO] = "info",
+        [DZ_MSG_STOP] = "stop",     [DZ_MSG_REQUEST] = "request",
+        [DZ_MSG_NOTICE] = "notice", [DZ_MSG_DOWN] = "down",
+        [DZ_MSG_EXIT] = "exit",     [DZ_MSG_CHILD_EXIT] = "child_exit",
     };
     char text[128];
     assert_true(m->kind < sizeof names / sizeof names[0] && names[m->kind]);
@@ -217,8 +220,13 @@ static inline void rig_init(struct rig *rig)
     rig->born = &rig_role;
     rig->env = (struct dz_env){.now_ns = rig_now, .wall_ms = rig_wall, .random = rig_random, .ctx = rig};
     assert_int_equal(dz_rt_init(&rig->rt, &rig->env, NULL), 0);
-    rig->rt.ports = (struct dz_ports){.ctx = rig, .post = rig_post, .native_ready = rig_native_ready, .wire = rig_wire,
-                                      .spawn = rig_spawn, .overflow = rig_overflow, .crashed = rig_crashed};
+    rig->rt.ports = (struct dz_ports){.ctx = rig,
+                                      .post = rig_post,
+                                      .native_ready = rig_native_ready,
+                                      .wire = rig_wire,
+                                      .spawn = rig_spawn,
+                                      .overflow = rig_overflow,
+                                      .crashed = rig_crashed};
     dz_list_init(&rig->ready);
     for (uint32_t i = 0; i < RIG_THREADS; i++) {
         dz_thread_init(&rig->threads[i], &rig->rt, i);
@@ -313,7 +321,8 @@ static inline void rig_leave(struct rig *rig, uint32_t thread, struct actor *a)
     rig_turn(rig);
 }
 
-static inline void rig_signal(struct rig *rig, enum dz_msg_kind kind, struct dz_pid from, struct dz_pid to, uint64_t ref)
+static inline void rig_signal(struct rig *rig, enum dz_msg_kind kind, struct dz_pid from, struct dz_pid to,
+                              uint64_t ref)
 {
     dz_send_signal(&rig->threads[0], kind, from, to, ref, rig->rt.reasons[DZ_REASON_SHUTDOWN]);
     rig_turn(rig);

@@ -44,8 +44,8 @@ static const struct dz_native_ops clerk_ops = {.name = "clerk", .handle = clerk_
 static void hire(struct rig *rig, struct clerk *c)
 {
     *c = (struct clerk){.rig = rig};
-    assert_int_equal(
-        dz_native_new(&rig->threads[1], &clerk_ops, c, false, NULL, DZ_PID_NONE, NULL, &c->n), 0);
+    assert_int_equal(dz_native_new(&rig->threads[1], &clerk_ops, c, false, NULL, DZ_PID_NONE, NULL, &c->n),
+                     0);
     c->pid = c->n->proc.pid;
 }
 
@@ -287,16 +287,16 @@ static void a_notice_to_all_reaches_every_native(void **state)
 /* --- many threads --- */
 
 #define PRODUCERS 4
-#define RUNNERS 2
-#define EACH 20000
+#define RUNNERS   2
+#define EACH      20000
 
 struct crowd {
     struct dz_rt rt;
     struct dz_native *n;
     struct dz_pid pid;
-    pthread_mutex_t lock;    /* over `ready` */
+    pthread_mutex_t lock; /* over `ready` */
     struct dz_list ready;
-    _Atomic int inside;      /* threads in the handler */
+    _Atomic int inside; /* threads in the handler */
     _Atomic uint64_t handled;
     _Atomic bool over;
     uint64_t last[PRODUCERS]; /* the handler's alone, whichever thread it runs on */

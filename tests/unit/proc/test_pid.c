@@ -7,7 +7,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-#define A "alpha@10.0.0.1:4000"
+#define A     "alpha@10.0.0.1:4000"
 #define BIRTH 12345u
 
 static void init(struct dz_nodes *n)
@@ -124,11 +124,25 @@ static void anything_but_the_fixed_form_is_refused(void **state)
 {
     (void)state;
     static const char *const bad[] = {
-        "", "<", "<>", "pid", "<alpha@10.0.0.1:4000/1.1.1", "alpha@10.0.0.1:4000/1.1.1>", "<alpha@10.0.0.1:4000/1.1>",
-        "<alpha@10.0.0.1:4000/1.1.1.1>", "<alpha@10.0.0.1:4000/01.1.1>", "<alpha@10.0.0.1:4000/1.-1.1>",
-        "<alpha@10.0.0.1:4000/1.1.1> ", "<alpha@10.0.0.1:70000/1.1.1>", "<alpha@10.0.0.1/1.1.1>", "<1a@h:1/1.1.1>",
-        "<alpha@10.0.0.1:4000/1.4294967296.1>", "<alpha@10.0.0.1:4000/1.1.4294967296>",
-        "<alpha@10.0.0.1:4000/18446744073709551616.1.1>", "<ref alpha@10.0.0.1:4000/1.1.1.1>", "<alpha@:1/1.1.1>",
+        "",
+        "<",
+        "<>",
+        "pid",
+        "<alpha@10.0.0.1:4000/1.1.1",
+        "alpha@10.0.0.1:4000/1.1.1>",
+        "<alpha@10.0.0.1:4000/1.1>",
+        "<alpha@10.0.0.1:4000/1.1.1.1>",
+        "<alpha@10.0.0.1:4000/01.1.1>",
+        "<alpha@10.0.0.1:4000/1.-1.1>",
+        "<alpha@10.0.0.1:4000/1.1.1> ",
+        "<alpha@10.0.0.1:70000/1.1.1>",
+        "<alpha@10.0.0.1/1.1.1>",
+        "<1a@h:1/1.1.1>",
+        "<alpha@10.0.0.1:4000/1.4294967296.1>",
+        "<alpha@10.0.0.1:4000/1.1.4294967296>",
+        "<alpha@10.0.0.1:4000/18446744073709551616.1.1>",
+        "<ref alpha@10.0.0.1:4000/1.1.1.1>",
+        "<alpha@:1/1.1.1>",
         "<alpha@10.0.0.1:4000/1.0.1>",
     };
     struct dz_nodes n;
@@ -217,8 +231,9 @@ static void node_ids_are_checked_with_a_reason(void **state)
     assert_int_equal(host_len, 12);
     assert_int_equal(port, 65535);
     assert_null(why);
-    static const char *const bad[] = {"", "x", "@h:1", "9x@h:1", "x@:1", "x@h", "x@h:", "x@h:65536", "x@h:01", "x@h h:1",
-                                      "x y@h:1", "x@h/:1", "x@h:1a", "x@a@b:1", "x@h:-1"};
+    static const char *const bad[] = {"",        "x",      "@h:1",      "9x@h:1",  "x@:1",
+                                      "x@h",     "x@h:",   "x@h:65536", "x@h:01",  "x@h h:1",
+                                      "x y@h:1", "x@h/:1", "x@h:1a",    "x@a@b:1", "x@h:-1"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         why = NULL;
         if (dz_node_id_parse(bad[i], strlen(bad[i]), NULL, NULL, NULL, &why) != DZ_ENODEID)

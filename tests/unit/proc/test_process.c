@@ -19,7 +19,8 @@ static struct actor *with_role(struct rig *rig, uint32_t thread, char name, cons
     return a;
 }
 
-static void call(struct rig *rig, struct actor *a, uint32_t thread, struct dz_pid to, int64_t n, uint64_t timeout_ms)
+static void call(struct rig *rig, struct actor *a, uint32_t thread, struct dz_pid to, int64_t n,
+                 uint64_t timeout_ms)
 {
     rig_enter(a);
     actor_call(&rig->threads[thread], a, to, n, timeout_ms ? timeout_ms * RIG_MS : DZ_INFINITY);
@@ -224,7 +225,8 @@ static void a_stop_takes_its_place_among_the_messages(void **state)
     rig_init(&rig);
     struct actor *a = rig_actor(&rig, 1, 'a');
     actor_send(&rig.threads[2], DZ_MSG_CAST, DZ_PID_NONE, a->proc.pid, 0, 1);
-    dz_send_signal(&rig.threads[2], DZ_MSG_STOP, DZ_PID_NONE, a->proc.pid, 0, rig.rt.reasons[DZ_REASON_SHUTDOWN]);
+    dz_send_signal(&rig.threads[2], DZ_MSG_STOP, DZ_PID_NONE, a->proc.pid, 0,
+                   rig.rt.reasons[DZ_REASON_SHUTDOWN]);
     actor_send(&rig.threads[2], DZ_MSG_CAST, DZ_PID_NONE, a->proc.pid, 0, 2);
     rig_turn(&rig);
     rig_expect(&rig, "a cast 1;a stop shutdown;a terminate shutdown;a gone;");
@@ -237,7 +239,8 @@ static void ask(struct rig *rig, struct actor *a, uint32_t thread, enum dz_msg_k
     rig_enter(a);
     a->wait = (struct dz_wait){.kind = DZ_WAIT_REPLY, .ref = dz_rt_next_ref(&rig->rt), .target = to};
     dz_process_wait(&rig->threads[thread], &a->proc, &a->wait, DZ_INFINITY);
-    dz_send_signal(&rig->threads[thread], kind, a->proc.pid, to, a->wait.ref, rig->rt.reasons[DZ_REASON_SHUTDOWN]);
+    dz_send_signal(&rig->threads[thread], kind, a->proc.pid, to, a->wait.ref,
+                   rig->rt.reasons[DZ_REASON_SHUTDOWN]);
     rig_leave(rig, thread, a);
 }
 
@@ -246,7 +249,8 @@ static void whoever_asked_for_the_stop_hears_when_it_is_done(void **state)
     (void)state;
     struct rig rig;
     rig_init(&rig);
-    struct actor *a = rig_actor(&rig, 1, 'a'), *b = with_role(&rig, 2, 'b', &slow_role), *c = rig_actor(&rig, 1, 'c');
+    struct actor *a = rig_actor(&rig, 1, 'a'), *b = with_role(&rig, 2, 'b', &slow_role),
+                 *c = rig_actor(&rig, 1, 'c');
     struct dz_pid pid = b->proc.pid;
     ask(&rig, a, 1, DZ_MSG_STOP, pid);
     ask(&rig, c, 1, DZ_MSG_STOP, pid); /* while terminate runs */
@@ -325,7 +329,8 @@ static void an_ended_supervisor_takes_a_child_along_even_if_it_traps(void **stat
     rig_init(&rig);
     struct actor *a = rig_actor(&rig, 1, 'a');
     a->proc.flags |= DZ_PROC_TRAPS;
-    dz_send_signal(&rig.threads[2], DZ_MSG_PARENT_EXIT, DZ_PID_NONE, a->proc.pid, 0, rig.rt.reasons[DZ_REASON_KILLED]);
+    dz_send_signal(&rig.threads[2], DZ_MSG_PARENT_EXIT, DZ_PID_NONE, a->proc.pid, 0,
+                   rig.rt.reasons[DZ_REASON_KILLED]);
     rig_turn(&rig);
     rig_expect(&rig, "a terminate killed;a gone;");
     rig_fini(&rig);
@@ -430,7 +435,8 @@ static void a_plain_process_ends_as_soon_as_it_is_stopped(void **state)
     struct actor *a = plain(&rig, 'a', 0), *b = plain(&rig, 'b', DZ_PROC_TRAPS), *c = rig_actor(&rig, 2, 'c');
     actor_send(&rig.threads[1], DZ_MSG_SEND, DZ_PID_NONE, a->proc.pid, 0, 1);
     rig_enter(a); /* its turn has not come */
-    dz_send_signal(&rig.threads[1], DZ_MSG_STOP, DZ_PID_NONE, a->proc.pid, 0, rig.rt.reasons[DZ_REASON_SHUTDOWN]);
+    dz_send_signal(&rig.threads[1], DZ_MSG_STOP, DZ_PID_NONE, a->proc.pid, 0,
+                   rig.rt.reasons[DZ_REASON_SHUTDOWN]);
     rig_leave(&rig, 1, a);
     rig_expect(&rig, "a gone;");
     ask(&rig, c, 2, DZ_MSG_STOP, b->proc.pid); /* traps, but it is not its supervisor who asks */

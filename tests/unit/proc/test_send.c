@@ -81,9 +81,9 @@ static void questions_to_the_dead_are_answered_and_the_rest_vanishes(void **stat
     actor_call(&rig.threads[1], a, dead, 1, DZ_INFINITY);
     rig_leave(&rig, 1, a);
     rig_expect(&rig, "a failed noproc;");
-    static const enum dz_msg_kind silent[] = {DZ_MSG_KILL, DZ_MSG_UNLINK, DZ_MSG_DEMONITOR, DZ_MSG_ANSWERED, DZ_MSG_REPLY,
-                                              DZ_MSG_DOWN, DZ_MSG_EXIT, DZ_MSG_INFO, DZ_MSG_NOTICE, DZ_MSG_PARENT_EXIT,
-                                              DZ_MSG_CHILD_EXIT};
+    static const enum dz_msg_kind silent[] = {
+        DZ_MSG_KILL, DZ_MSG_UNLINK, DZ_MSG_DEMONITOR, DZ_MSG_ANSWERED,    DZ_MSG_REPLY,     DZ_MSG_DOWN,
+        DZ_MSG_EXIT, DZ_MSG_INFO,   DZ_MSG_NOTICE,    DZ_MSG_PARENT_EXIT, DZ_MSG_CHILD_EXIT};
     for (size_t i = 0; i < sizeof silent / sizeof silent[0]; i++)
         rig_signal(&rig, silent[i], a->proc.pid, dead, 3);
     rig_expect(&rig, "");

@@ -18,11 +18,22 @@ static const uint8_t args[] = {0x92, 1, 2}; /* {1, 2} */
 
 static struct dz_spawn sample(struct rig *rig)
 {
-    return (struct dz_spawn){
-        .what = DZ_SPAWN_BEHAVIOR, .flags = DZ_SPAWN_LINK | DZ_SPAWN_NO_JIT, .name = str("counter"), .args = args,
-        .args_len = sizeof args, .local_name = str("db"), .global_name = str("everywhere"), .monitor_ref = 99,
-        .max_messages = 7, .max_bytes = 1ull << 40, .timeout_ms = DZ_INFINITY, .parent = rig_far_pid(rig),
-        .child_id = str("c1"), .path = str("root/c1"), .epoch = {"\0\0\0\0\0\0\0\1", 8}, .hash = {"\xff\0\1", 3}};
+    return (struct dz_spawn){.what = DZ_SPAWN_BEHAVIOR,
+                             .flags = DZ_SPAWN_LINK | DZ_SPAWN_NO_JIT,
+                             .name = str("counter"),
+                             .args = args,
+                             .args_len = sizeof args,
+                             .local_name = str("db"),
+                             .global_name = str("everywhere"),
+                             .monitor_ref = 99,
+                             .max_messages = 7,
+                             .max_bytes = 1ull << 40,
+                             .timeout_ms = DZ_INFINITY,
+                             .parent = rig_far_pid(rig),
+                             .child_id = str("c1"),
+                             .path = str("root/c1"),
+                             .epoch = {"\0\0\0\0\0\0\0\1", 8},
+                             .hash = {"\xff\0\1", 3}};
 }
 
 static void what_is_packed_comes_out_again(void **state)
@@ -72,7 +83,8 @@ static void what_is_absent_stays_absent(void **state)
     rig_fini(&rig);
 }
 
-/* Every prefix, and every byte changed to every other: an error or a harmless result, never a read beyond the bytes. */
+/* Every prefix, and every byte changed to every other: an error or a harmless result, never a read beyond the
+ * bytes. */
 static void hostile_bytes_are_refused_or_harmless(void **state)
 {
     (void)state;
@@ -145,7 +157,8 @@ static void a_spawn_is_answered_with_the_pid_once_init_returned(void **state)
     char text[DZ_PID_TEXT_MAX], expected[DZ_PID_TEXT_MAX + 16];
     rig_init(&rig);
     struct actor *a = rig_actor(&rig, 1, 'a');
-    struct dz_spawn s = {.what = DZ_SPAWN_BEHAVIOR, .name = str("x"), .local_name = str("db"), .max_messages = 2};
+    struct dz_spawn s = {
+        .what = DZ_SPAWN_BEHAVIOR, .name = str("x"), .local_name = str("db"), .max_messages = 2};
     struct dz_pid pid = start(&rig, a, &s);
     rig_leave(&rig, 1, a);
     dz_pid_format(&rig.rt.nodes, pid, text);
@@ -199,7 +212,8 @@ static void a_failed_init_is_answered_and_terminate_does_not_run(void **state)
 {
     (void)state;
     struct rig rig;
-    static const struct actor_role role = {.init = doom_in_init, .terminate = rig_terminate, .gone = rig_gone};
+    static const struct actor_role role = {
+        .init = doom_in_init, .terminate = rig_terminate, .gone = rig_gone};
     rig_init(&rig);
     rig.born = &role;
     struct actor *a = rig_actor(&rig, 1, 'a');
@@ -256,8 +270,11 @@ static void a_process_is_born_with_its_link_monitor_and_supervisor(void **state)
     struct rig rig;
     rig_init(&rig);
     struct actor *a = rig_actor(&rig, 1, 'a');
-    struct dz_spawn s = {.what = DZ_SPAWN_BEHAVIOR, .name = str("x"), .flags = DZ_SPAWN_LINK | DZ_SPAWN_MONITOR,
-                         .monitor_ref = 55, .parent = rig_far_pid(&rig)};
+    struct dz_spawn s = {.what = DZ_SPAWN_BEHAVIOR,
+                         .name = str("x"),
+                         .flags = DZ_SPAWN_LINK | DZ_SPAWN_MONITOR,
+                         .monitor_ref = 55,
+                         .parent = rig_far_pid(&rig)};
     struct dz_pid pid = start(&rig, a, &s);
     rig_leave(&rig, 1, a);
     struct dz_proc *p = dz_table_find(&rig.rt.table, pid)->proc;

@@ -168,7 +168,8 @@ static void *churn(void *arg)
     for (int i = 0; i < 5000; i++) {
         struct dz_slot *s;
         struct dz_pid pid;
-        if (dz_table_reserve(t, 1, false, 0, &s, &pid) || dz_table_find(t, pid) != s || !dz_table_take_room(s, 10))
+        if (dz_table_reserve(t, 1, false, 0, &s, &pid) || dz_table_find(t, pid) != s ||
+            !dz_table_take_room(s, 10))
             return arg;
         dz_table_give_back(s, 10);
         dz_table_release(t, s);

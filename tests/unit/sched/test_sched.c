@@ -192,7 +192,8 @@ static void an_idle_worker_may_work_before_it_sleeps_and_then_sleeps(void **stat
     world_start(&world, 1);
     assert_true(world_reaches(&world.done, 10));
     int64_t calls = atomic_load(&world.count);
-    /* Ten sleeps; a loop or a producer may wake the worker a few times more, but it does not turn round and round. */
+    /* Ten sleeps; a loop or a producer may wake the worker a few times more, but it does not turn round and
+     * round. */
     assert_in_range(calls, 4, 40 * 4);
     world_stop(&world);
 }
@@ -467,7 +468,8 @@ static void note_init(struct dz_thread *t, struct actor *a)
         actor_sleep(t, a, 5 * MS);
 }
 
-static const struct actor_role note_role = {.init = note_init, .message = note_message, .resume = note_resume};
+static const struct actor_role note_role = {
+    .init = note_init, .message = note_message, .resume = note_resume};
 
 static void play(struct stepped *s)
 {

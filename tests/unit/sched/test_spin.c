@@ -66,7 +66,8 @@ static void an_idle_thread_tries_seldom_and_once(void **state)
     assert_in_range(spun, 90 * DZ_SPIN_TRY_FACTOR * LIMIT, 104 * DZ_SPIN_TRY_FACTOR * LIMIT);
 }
 
-/* Each answer of the other one, who sleeps, takes 35 us; once we spin through that it finds us awake and spins, too. */
+/* Each answer of the other one, who sleeps, takes 35 us; once we spin through that it finds us awake and
+ * spins, too. */
 static void a_try_that_helps_goes_on(void **state)
 {
     (void)state;

@@ -34,7 +34,8 @@ static const struct dz_native_ops probe_ops = {.name = "probe", .handle = probe_
 static void probe_make(struct probe *probe, struct world *world)
 {
     *probe = (struct probe){.world = world};
-    assert_int_equal(dz_native_new(&world->foreign, &probe_ops, probe, true, NULL, DZ_PID_NONE, NULL, &probe->native), 0);
+    assert_int_equal(
+        dz_native_new(&world->foreign, &probe_ops, probe, true, NULL, DZ_PID_NONE, NULL, &probe->native), 0);
     probe->pid = probe->native->proc.pid;
 }
 
@@ -50,8 +51,8 @@ static void probe_stop(struct world *world, struct probe *probes, int count)
 struct busy {
     struct probe *probes;
     int count;
-    int rounds;     /* messages to each, one after another */
-    bool stays;     /* the turn goes on until all are handled */
+    int rounds; /* messages to each, one after another */
+    bool stays; /* the turn goes on until all are handled */
     bool reached;
     uint64_t spin_ns;
 };
@@ -192,7 +193,8 @@ static void tireless_handle(struct dz_thread *t, struct dz_native *n, struct dz_
         dz_send_signal(t, DZ_MSG_NOTICE, n->proc.pid, n->proc.pid, 0, NULL);
 }
 
-static const struct dz_native_ops tireless_ops = {.name = "tireless", .handle = tireless_handle, .end = probe_end};
+static const struct dz_native_ops tireless_ops = {
+    .name = "tireless", .handle = tireless_handle, .end = probe_end};
 
 static void a_native_that_never_rests_starves_nobody(void **state)
 {
@@ -202,7 +204,8 @@ static void a_native_that_never_rests_starves_nobody(void **state)
     world_start(&world, 1);
     probe_make(&other, &world);
     assert_int_equal(
-        dz_native_new(&world.foreign, &tireless_ops, &probe, true, NULL, DZ_PID_NONE, NULL, &probe.native), 0);
+        dz_native_new(&world.foreign, &tireless_ops, &probe, true, NULL, DZ_PID_NONE, NULL, &probe.native),
+        0);
     probe.pid = probe.native->proc.pid;
     dz_send_signal(&world.foreign, DZ_MSG_NOTICE, DZ_PID_NONE, probe.pid, 0, NULL);
     assert_true(world_reaches(&probe.handled, 1000));

@@ -35,7 +35,6 @@ struct dz_thread {
     uint32_t index;
     bool in_native;          /* a native's turn runs here: what it sends takes the way through inboxes */
     bool in_turn;            /* a Lua or C process's turn runs here */
-    bool announced;          /* this turn's ready natives were announced to the system thread */
     struct dz_list runq;     /* ready processes of this thread (dz_proc.run) */
     struct dz_list natives;  /* natives made ready here (dz_native.ready) */
     struct dz_heap timers;

@@ -370,6 +370,30 @@ static void a_superseded_child_counts_nowhere_and_stays_ended(void **state)
     world_delete(w);
 }
 
+static void stop_in_the_middle_of_a_round_takes_it_over(void **state)
+{
+    (void)state;
+    struct world *w = world_started(THREE("one_for_all"));
+    w->hold_stops = true;
+    world_crash(w, "a");
+    world_stop(w, 1, "\"shutdown\"");
+    world_expect(w, "stop c 5000\n");
+    w->hold_stops = false;
+    world_run(w);
+    world_expect(w, "+ stopped c shutdown\nstop b 5000\n+ stopped b shutdown\n+ stopped a boom\n"
+                    "+ supervisor_stopped shutdown\nexit shutdown\nreply 1 ok\n");
+    world_delete(w);
+    w = world_started(THREE("one_for_all"));
+    w->hold_starts = true;
+    world_crash(w, "a");
+    world_stop(w, 1, "\"shutdown\"");
+    world_expect(w, "stop c 5000\nstop b 5000\nstart a@0\ncancel a\n+ stopped c shutdown\n+ stopped b shutdown\n");
+    w->hold_starts = false;
+    world_run(w);
+    world_expect(w, "+ stopped a boom\n+ supervisor_stopped shutdown\nexit shutdown\nreply 1 ok\n");
+    world_delete(w);
+}
+
 static void one_crash_among_many_children_asks_for_one_start(void **state)
 {
     (void)state;
@@ -411,6 +435,7 @@ int main(void)
         cmocka_unit_test(terminate_child_of_a_significant_child_shuts_nothing_down),
         cmocka_unit_test(a_significant_sibling_stopped_by_a_round_shuts_nothing_down),
         cmocka_unit_test(a_superseded_child_counts_nowhere_and_stays_ended),
+        cmocka_unit_test(stop_in_the_middle_of_a_round_takes_it_over),
         cmocka_unit_test(one_crash_among_many_children_asks_for_one_start),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -387,7 +387,8 @@ static void stop_in_the_middle_of_a_round_takes_it_over(void **state)
     w->hold_starts = true;
     world_crash(w, "a");
     world_stop(w, 1, "\"shutdown\"");
-    world_expect(w, "stop c 5000\nstop b 5000\nstart a@0\ncancel a\n+ stopped c shutdown\n+ stopped b shutdown\n");
+    world_expect(w, "stop c 5000\nstop b 5000\nstart a@0\ncancel a\n"
+                    "+ stopped c shutdown\n+ stopped b shutdown\n");
     w->hold_starts = false;
     world_run(w);
     world_expect(w, "+ stopped a boom\n+ supervisor_stopped shutdown\nexit shutdown\nreply 1 ok\n");

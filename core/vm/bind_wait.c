@@ -217,7 +217,7 @@ static int take_reply(lua_State *L, struct dz_vm *vm, struct dz_co *co, struct d
 }
 
 /* result() -> what was waited for: the answer of a question, nothing for a time; raises its error or timeout. */
-static int result(lua_State *L)
+int dz_wait_result(lua_State *L)
 {
     struct dz_vm *vm = dz_vm_state(L);
     struct dz_proc *p = dz_vm_self(L);
@@ -229,6 +229,19 @@ static int result(lua_State *L)
     bool late = p->wait->timed_out && p->wait->kind == DZ_WAIT_EVENT;
     dz_process_unwait(vm->thread, p);
     return late ? raise_timeout(L) : 0;
+}
+
+/* result_sender() -> who answered; nil when the answer was nil. */
+static int result_sender(lua_State *L)
+{
+    const struct dz_proc *p = dz_vm_self(L);
+    const struct dz_msg *m = p->wait ? p->wait->reply : NULL;
+    struct dz_pid from = m ? m->from : DZ_PID_NONE;
+    dz_wait_result(L);
+    if (lua_isnil(L, -1))
+        return 1;
+    dz_vm_push_pid(L, from);
+    return 1;
 }
 
 /* refuse_wait(): the token came to a coroutine.resume that cannot yield itself; the wait is taken back. */
@@ -475,7 +488,8 @@ static int await_wake(lua_State *L)
 void dz_bind_wait_open(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"result", result},           {"refuse_wait", refuse_wait},   {"take", take},
+        {"result", dz_wait_result},         {"refuse_wait", refuse_wait},   {"take", take},
+        {"result_sender", result_sender},
         {"look", look},               {"take_seen", take_seen},       {"wait_message", wait_message},
         {"received", received},       {"sleep", sleep_},              {"await_token", await_token},
         {"await_park", await_park},   {"await_wake", await_wake},     {NULL, NULL},

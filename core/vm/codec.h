@@ -17,6 +17,8 @@ enum dz_codec_flag {
 
 /* Appends the value at idx to `out`. `what` begins the path in errors ("message", "args", "spec"). */
 void dz_codec_encode(lua_State *L, int idx, const char *what, unsigned flags, struct dz_buf *out);
+/* Appends the table at idx as an array up to its largest integer key: arguments. nil and none give an empty one. */
+void dz_codec_encode_args(lua_State *L, int idx, const char *what, unsigned flags, struct dz_buf *out);
 /* A new message holding the value; never NULL (raises). */
 struct dz_msg *dz_codec_message(lua_State *L, int idx, const char *what, unsigned flags, enum dz_msg_kind kind);
 /* The same value as a blob: exit reasons. */

@@ -5,7 +5,7 @@
  *
  * How a binding is written. All C primitives live in one table, `require "dozor.core"`. A binding file has one function
  * `void dz_bind_<file>_open(lua_State *L)` that adds its functions to the table on top of the stack; it is listed in open.c.
- * A primitive that waits sends its question, parks with dz_vm_wait_reply and *returns what that returned*; the Lua function
+ * A primitive that waits asks with dz_vm_ask (or parks with dz_vm_park) and *returns what that returned*; the Lua function
  * around it then calls core.result(), which decodes the answer inside the coroutine or raises its error table:
  *
  *     function M.children(sup)  core.request(sup, REQ_CHILDREN, nil)  return core.result()  end
@@ -99,9 +99,17 @@ uint64_t dz_vm_check_time(lua_State *L, int idx, const char *argument, uint64_t 
 
 /* May the running code wait? Raises cannot_wait naming the call when not, or when no process runs. */
 void dz_vm_check_wait(lua_State *L, const char *call);
-/* Parks the running process until the REPLY to (self, ref) arrives; `return` its result at once. Check with dz_vm_check_wait
- * before the question is sent. */
-int dz_vm_wait_reply(lua_State *L, uint64_t ref, struct dz_pid target, uint64_t timeout_ns);
+/* The answer may come before the send returns, so the wait begins before it:
+ *     ref = dz_vm_wait_reply(L, target, timeout_ns); send the question with that ref; return dz_vm_park(L);
+ * The sending must not raise; when it fails call dz_vm_wait_abandon first. Check with dz_vm_check_wait before all of it. */
+uint64_t dz_vm_wait_reply(lua_State *L, struct dz_pid target, uint64_t timeout_ns);
+void dz_vm_wait_abandon(lua_State *L);
+/* Parks the running process until the wait is over; `return` its result at once. */
+int dz_vm_park(lua_State *L);
+/* All of it for a message with `to`, kind and data set: CALL, REQUEST, STOP, GET_INFO. Raises what hindered the sending. */
+int dz_vm_ask(lua_State *L, struct dz_msg **take, uint64_t timeout_ns);
+/* The same for a packed SPAWN: a slot on `thread`, and the pid (or the start's error) as result. */
+int dz_vm_ask_spawn(lua_State *L, uint32_t thread, struct dz_msg **take, uint64_t timeout_ns);
 /* Parks until dz_vm_wake(pid, token); core.result() then returns nothing, or raises timeout. */
 int dz_vm_wait_event(lua_State *L, uint64_t token, uint64_t timeout_ns);
 /* Ends that wait if the process still waits for this token. On its thread. */

@@ -53,13 +53,17 @@ local function distance(a, b)
   return row[#b]
 end
 
-local function nearest(word, known)
+--- The word of the list that is most like this one, and how many letters lie between them.
+---@param word string
+---@param known string[]
+---@return string nearest, integer distance
+function M.nearest(word, known)
   local best, least = nil, math.huge
   for _, name in ipairs(known) do
     local d = distance(word, name)
     if d < least then best, least = name, d end
   end
-  return best
+  return best, least
 end
 
 --- An options table: nil stands for an empty one; unknown keys raise `bad_argument` naming the nearest known one.
@@ -76,7 +80,7 @@ function M.options(argument, value, known)
       if name == key then found = true end
     end
     if not found then
-      local near = nearest(tostring(key), known)
+      local near = M.nearest(tostring(key), known)
       error(core.make_error("bad_argument",
         ("%s: unknown key '%s'; did you mean '%s'?"):format(argument, tostring(key), near),
         { argument = argument, expected = near, got = tostring(key) }), 0)

@@ -1,0 +1,132 @@
+/* decode.c - the second half of codec.h: bytes into Lua values. */
+#include "vm/codec.h"
+
+#include <string.h>
+#include "base/err.h"
+#include "term/read.h"
+#include "vm/state.h"
+
+static void value(lua_State *L, struct dz_read *r, unsigned flags, int depth);
+
+static int malformed(lua_State *L)
+{
+    return dz_vm_raise(L, DZ_EFORMAT, "malformed message");
+}
+
+static void push_box(lua_State *L, bool is_signed, uint64_t v)
+{
+    luaL_checkstack(L, 5, "cdata");
+    lua_rawgeti(L, LUA_REGISTRYINDEX, dz_vm_state(L)->box);
+    lua_pushboolean(L, is_signed);
+    lua_pushnumber(L, (lua_Number)(v >> 32));
+    lua_pushnumber(L, (lua_Number)(v & UINT32_MAX));
+    lua_call(L, 3, 1);
+}
+
+static void array(lua_State *L, struct dz_read *r, uint32_t count, unsigned flags, int depth)
+{
+    /* The count is only as trustworthy as the bytes behind it: each element has one at least. */
+    size_t left = (size_t)(r->end - r->at);
+    if (count > left)
+        malformed(L);
+    luaL_checkstack(L, 4, "nesting");
+    lua_createtable(L, (int)count, 0);
+    for (uint32_t i = 1; i <= count; i++) {
+        value(L, r, flags, depth + 1);
+        lua_rawseti(L, -2, (int)i);
+    }
+}
+
+static void map(lua_State *L, struct dz_read *r, uint32_t count, unsigned flags, int depth)
+{
+    size_t left = (size_t)(r->end - r->at);
+    if (count > left / 2)
+        malformed(L);
+    luaL_checkstack(L, 4, "nesting");
+    lua_createtable(L, 0, (int)count);
+    for (uint32_t i = 0; i < count; i++) {
+        value(L, r, flags, depth + 1);
+        if (lua_isnil(L, -1) || (lua_type(L, -1) == LUA_TNUMBER && lua_tonumber(L, -1) != lua_tonumber(L, -1)))
+            malformed(L);
+        value(L, r, flags, depth + 1);
+        lua_rawset(L, -3);
+    }
+}
+
+static void push_function(lua_State *L, const struct dz_value *v, unsigned flags)
+{
+    if (!(flags & DZ_CODEC_FUNCTIONS) || !dz_vm_function_push(L, (const uint8_t *)v->as.str.bytes, v->as.str.len))
+        lua_pushnil(L);
+}
+
+static void value(lua_State *L, struct dz_read *r, unsigned flags, int depth)
+{
+    struct dz_value v;
+    if (depth > DZ_TERM_MAX_DEPTH + 1 || dz_read_next(r, &v))
+        malformed(L);
+    switch (v.type) {
+    case DZ_TERM_NIL:
+        lua_pushnil(L);
+        break;
+    case DZ_TERM_BOOL:
+        lua_pushboolean(L, v.as.boolean);
+        break;
+    case DZ_TERM_INT:
+        lua_pushnumber(L, (lua_Number)v.as.integer);
+        break;
+    case DZ_TERM_UINT:
+        lua_pushnumber(L, (lua_Number)v.as.uinteger);
+        break;
+    case DZ_TERM_FLOAT:
+        lua_pushnumber(L, v.as.number);
+        break;
+    case DZ_TERM_STRING:
+    case DZ_TERM_PID:
+    case DZ_TERM_REF:
+        lua_pushlstring(L, v.as.str.bytes, v.as.str.len);
+        break;
+    case DZ_TERM_ARRAY:
+        array(L, r, v.as.count, flags, depth);
+        break;
+    case DZ_TERM_MAP:
+        map(L, r, v.as.count, flags, depth);
+        break;
+    case DZ_TERM_INT64:
+        push_box(L, true, (uint64_t)v.as.integer);
+        break;
+    case DZ_TERM_UINT64:
+        push_box(L, false, v.as.uinteger);
+        break;
+    case DZ_TERM_FUNCTION:
+        push_function(L, &v, flags);
+        break;
+    }
+}
+
+void dz_codec_decode(lua_State *L, const uint8_t *data, size_t len, unsigned flags)
+{
+    struct dz_read r;
+    luaL_checkstack(L, 4, "decode");
+    if (len == 0) { /* an answer without a value */
+        lua_pushnil(L);
+        return;
+    }
+    dz_read_init(&r, data, len);
+    value(L, &r, flags, 0);
+}
+
+int dz_codec_decode_args(lua_State *L, const uint8_t *data, size_t len, unsigned flags)
+{
+    struct dz_read r;
+    uint32_t count;
+    if (len == 0)
+        return 0;
+    dz_read_init(&r, data, len);
+    if (dz_read_array(&r, &count))
+        malformed(L);
+    if (count > (size_t)(r.end - r.at) || !lua_checkstack(L, (int)count + 4))
+        dz_vm_raise(L, DZ_ETOOLARGE, "too many arguments: %d", (int)count);
+    for (uint32_t i = 0; i < count; i++)
+        value(L, &r, flags, 0);
+    return (int)count;
+}

@@ -1,0 +1,382 @@
+/* dispatch.c - turns: a coroutine takes one message after another, of one ready process after another.
+ * A coroutine that has nothing to do, or whose next process must be seen by `run` first, yields no value; one whose process waits
+ * yields the wait token and stays that process's. */
+#include "vm/state.h"
+
+#include <string.h>
+#include "base/assert.h"
+#include "base/err.h"
+#include "sched/sched.h"
+
+/* --- the state of a process --- */
+
+static void push_chunk(lua_State *L, struct dz_vm *vm, uint32_t index)
+{
+    lua_rawgeti(L, LUA_REGISTRYINDEX, vm->chunks);
+    lua_rawgeti(L, -1, (int)(index / DZ_VM_CHUNK) + 1);
+    lua_remove(L, -2);
+}
+
+void dz_dispatch_push_state(lua_State *L, struct dz_vm *vm, struct dz_proc *p)
+{
+    dz_assert(p->kind_index);
+    push_chunk(L, vm, p->kind_index);
+    lua_rawgeti(L, -1, (int)(p->kind_index % DZ_VM_CHUNK) + 1);
+    lua_remove(L, -2);
+}
+
+void dz_dispatch_store_state(lua_State *L, struct dz_vm *vm, struct dz_proc *p)
+{
+    dz_assert(p->kind_index);
+    push_chunk(L, vm, p->kind_index);
+    lua_insert(L, -2);
+    lua_rawseti(L, -2, (int)(p->kind_index % DZ_VM_CHUNK) + 1);
+    lua_pop(L, 1);
+}
+
+/* A callback's new state at idx; nil and none keep the present one. */
+static void keep_state(lua_State *L, struct dz_vm *vm, struct dz_proc *p, int idx)
+{
+    if (lua_isnoneornil(L, idx))
+        return;
+    lua_pushvalue(L, idx);
+    dz_dispatch_store_state(L, vm, p);
+}
+
+/* --- a handler returned --- */
+
+/* Answers the question with the value at idx; the question's memory becomes the reply's when it is large enough. */
+static void reply(lua_State *L, struct dz_vm *vm, struct dz_co *co, int idx)
+{
+    struct dz_buf *b = dz_codec_scratch(vm);
+    struct dz_proc *p = co->proc;
+    dz_codec_encode(L, idx, "reply", 0, b);
+    struct dz_msg *m = dz_process_unowe(p, co->from, co->ref);
+    if (!m)
+        return; /* the caller has given up, or somebody else has answered */
+    if (m->blob || b->len > m->len) {
+        int err = dz_send_reply(vm->thread, p->pid, m->from, m->ref, b->data, b->len);
+        dz_msg_free(m);
+        if (err)
+            dz_vm_raise(L, err, "out of memory");
+        return;
+    }
+    memcpy(m->bytes, b->data, b->len);
+    m->data = m->bytes;
+    m->len = (uint32_t)b->len;
+    m->to = m->from;
+    m->from = p->pid;
+    m->kind = DZ_MSG_REPLY;
+    m->flags = 0;
+    m->code = 0;
+    dz_send_must(vm->thread, m);
+}
+
+static void refuse_call(struct dz_vm *vm, struct dz_proc *p, struct dz_pid from, uint64_t ref)
+{
+    struct dz_msg *m = dz_process_unowe(p, from, ref);
+    if (m)
+        dz_send_error(vm->thread, p->pid, m->from, m->ref, DZ_EUNHANDLED, NULL);
+    dz_msg_free(m);
+}
+
+static void call_returned(lua_State *L, struct dz_vm *vm, struct dz_co *co)
+{
+    if (lua_gettop(L) == 0) {
+        refuse_call(vm, co->proc, co->from, co->ref);
+        return;
+    }
+    if (!lua_islightuserdata(L, 1) || lua_touserdata(L, 1) != dz_vm_noreply())
+        reply(L, vm, co, 1);
+    keep_state(L, vm, co->proc, 2);
+}
+
+static void end_normally(struct dz_vm *vm, struct dz_co *co)
+{
+    struct dz_proc *p = co->proc;
+    co->proc = NULL;
+    p->kind_data = NULL;
+    vm->current = NULL;
+    dz_process_doom(vm->thread, p, vm->shared->rt->reasons[DZ_REASON_NORMAL], 0);
+    dz_process_finish(vm->thread, p);
+}
+
+static void returned(lua_State *L, struct dz_vm *vm, struct dz_co *co)
+{
+    switch (co->phase) {
+    case DZ_PHASE_CALL:
+        call_returned(L, vm, co);
+        break;
+    case DZ_PHASE_CAST:
+    case DZ_PHASE_INFO:
+        keep_state(L, vm, co->proc, 1);
+        break;
+    case DZ_PHASE_INIT:
+        dz_start_init_returned(L, vm, co);
+        break;
+    case DZ_PHASE_START:
+        dz_start_function_returned(L, vm, co);
+        end_normally(vm, co);
+        break;
+    case DZ_PHASE_PLAIN:
+    case DZ_PHASE_TERMINATE:
+        end_normally(vm, co);
+        break;
+    default:
+        dz_assert(!"a turn that cannot return");
+    }
+    struct dz_msg *msg = co->msg;
+    co->msg = NULL;
+    co->phase = DZ_PHASE_NONE;
+    co->sent = 0;
+    dz_msg_free(msg);
+}
+
+/* --- the next turn --- */
+
+static int push_call(lua_State *L, struct dz_vm *vm, struct dz_co *co, struct dz_msg *m, const struct dz_handlers *h)
+{
+    struct dz_proc *p = co->proc;
+    struct dz_ref from = {m->from, m->ref};
+    dz_process_owe(p, m);
+    if (h->handle_call == LUA_NOREF) {
+        refuse_call(vm, p, m->from, m->ref);
+        return 0;
+    }
+    co->phase = DZ_PHASE_CALL;
+    co->from = m->from;
+    co->ref = m->ref;
+    lua_rawgeti(L, LUA_REGISTRYINDEX, h->handle_call);
+    dz_codec_decode(L, m->data, m->len, 0);
+    dz_dispatch_push_state(L, vm, p);
+    if (!h->wants_from)
+        return 3;
+    dz_vm_push_ref(L, from);
+    return 4;
+}
+
+static int push_one_way(lua_State *L, struct dz_vm *vm, struct dz_co *co, struct dz_msg *m, int handler,
+                        enum dz_phase phase)
+{
+    if (handler == LUA_NOREF) {
+        dz_msg_free(m);
+        return 0;
+    }
+    co->phase = (uint8_t)phase;
+    co->msg = m;
+    lua_rawgeti(L, LUA_REGISTRYINDEX, handler);
+    dz_wait_push_message(L, co->proc, m);
+    dz_dispatch_push_state(L, vm, co->proc);
+    return 3;
+}
+
+void dz_dispatch_take_stop(struct dz_vm *vm, struct dz_proc *p, struct dz_msg *m)
+{
+    struct dz_blob *reason = m->blob ? dz_blob_ref(m->blob) : dz_blob_new(m->data, m->len);
+    dz_process_owe(p, m);
+    dz_process_doom(vm->thread, p, reason ? reason : vm->shared->rt->reasons[DZ_REASON_SHUTDOWN], 0);
+    dz_blob_unref(reason);
+}
+
+/* The handler and its arguments; 0 when the message needed none. */
+static int push_turn(lua_State *L, struct dz_vm *vm, struct dz_co *co, struct dz_msg *m)
+{
+    struct dz_proc *p = co->proc;
+    const struct dz_handlers *h = p->kind_state;
+    switch (m->kind) {
+    case DZ_MSG_CALL:
+        return push_call(L, vm, co, m, h);
+    case DZ_MSG_CAST:
+        return push_one_way(L, vm, co, m, h->handle_cast, DZ_PHASE_CAST);
+    case DZ_MSG_SEND:
+    case DZ_MSG_INFO:
+    case DZ_MSG_DOWN:
+    case DZ_MSG_EXIT:
+        return push_one_way(L, vm, co, m, h->handle_info, DZ_PHASE_INFO);
+    case DZ_MSG_STOP:
+        dz_dispatch_take_stop(vm, p, m);
+        return 0;
+    case DZ_MSG_REQUEST:
+        dz_send_error(vm->thread, p->pid, m->from, m->ref, DZ_EUNHANDLED, "not a process of the core");
+        dz_msg_free(m);
+        return 0;
+    default:
+        dz_msg_free(m);
+        return 0;
+    }
+}
+
+static void detach(struct dz_co *co)
+{
+    co->proc->kind_data = NULL;
+    co->proc = NULL;
+}
+
+/* Turns of the process this coroutine has; 0 when it has none any more. */
+static int next_of_process(lua_State *L, struct dz_vm *vm, struct dz_co *co)
+{
+    struct dz_proc *p = co->proc;
+    for (;;) {
+        if (p->flags & DZ_PROC_DOOMED) {
+            detach(co);
+            vm->pending = p;
+            return 0;
+        }
+        if (!(p->flags & DZ_PROC_STARTED)) {
+            co->phase = DZ_PHASE_PREPARE;
+            lua_rawgeti(L, LUA_REGISTRYINDEX, vm->start);
+            return 1;
+        }
+        struct dz_msg *m = co->turns_left ? dz_process_take(p) : NULL;
+        if (!m) {
+            detach(co);
+            dz_process_rest(vm->thread, p);
+            return 0;
+        }
+        co->turns_left--;
+        int n = push_turn(L, vm, co, m);
+        if (n)
+            return n;
+    }
+}
+
+/* Goes on with the next ready process if this coroutine can run it. */
+static bool adopt(struct dz_vm *vm, struct dz_co *co)
+{
+    struct dz_worker *w = dz_worker_of(vm->thread);
+    if (vm->pending || dz_sched_should_yield(w))
+        return false;
+    struct dz_proc *p = dz_sched_next_of(w, &dz_vm_kind);
+    if (!p)
+        return false;
+    if (p->kind_data || (p->flags & DZ_PROC_DOOMED)) {
+        vm->pending = p;
+        return false;
+    }
+    co->proc = p;
+    co->turns_left = DZ_SLICE_TURNS;
+    p->kind_data = co;
+    vm->current = p;
+    return true;
+}
+
+static int push_terminate(lua_State *L, struct dz_vm *vm, struct dz_co *co)
+{
+    const struct dz_handlers *h = co->proc->kind_state;
+    co->phase = DZ_PHASE_TERMINATE;
+    lua_rawgeti(L, LUA_REGISTRYINDEX, h->terminate);
+    dz_codec_decode(L, co->proc->exit->data, co->proc->exit->len, 0);
+    dz_dispatch_push_state(L, vm, co->proc);
+    return 3;
+}
+
+int dz_dispatch_next(lua_State *L)
+{
+    struct dz_vm *vm = dz_vm_state(L);
+    struct dz_co *co = vm->running;
+    dz_assert(co && co->L == L);
+    if (co->phase == DZ_PHASE_END)
+        return push_terminate(L, vm, co);
+    if (co->phase != DZ_PHASE_NONE)
+        returned(L, vm, co);
+    lua_settop(L, 0);
+    for (;;) {
+        int n = co->proc ? next_of_process(L, vm, co) : 0;
+        if (n)
+            return n;
+        if (!adopt(vm, co)) {
+            vm->current = NULL;
+            return lua_yield(L, 0);
+        }
+    }
+}
+
+/* --- the kind --- */
+
+/* The coroutine yielded with its process still in it. */
+static void parked(struct dz_vm *vm, struct dz_co *co)
+{
+    struct dz_proc *p = co->proc;
+    if (co->phase == DZ_PHASE_TERMINATE && !p->wait) { /* exit inside terminate */
+        dz_co_drop(vm, co);
+        dz_process_finish(vm->thread, p);
+        return;
+    }
+    dz_assert(p->wait || (p->flags & DZ_PROC_DOOMED));
+    dz_process_rest(vm->thread, p);
+}
+
+static void resume(struct dz_vm *vm, struct dz_co *co)
+{
+    vm->running = co;
+    vm->current = co->proc;
+    int status = lua_resume(co->L, 0);
+    vm->running = NULL;
+    vm->current = NULL;
+    if (vm->hooked) {
+        lua_sethook(vm->L, NULL, 0, 0);
+        vm->hooked = false;
+    }
+    dz_assert(status != 0);
+    if (status != LUA_YIELD) {
+        dz_ending_crash(vm, co);
+        return;
+    }
+    lua_settop(co->L, 0);
+    if (co->proc)
+        parked(vm, co);
+    else
+        dz_co_put(vm, co);
+}
+
+static void out_of_memory(struct dz_vm *vm, struct dz_proc *p)
+{
+    dz_process_doom(vm->thread, p, vm->shared->rt->reasons[DZ_REASON_OUT_OF_MEMORY], DZ_PROC_NO_TERMINATE);
+    dz_process_finish(vm->thread, p);
+}
+
+static void turn(struct dz_vm *vm, struct dz_proc *p)
+{
+    struct dz_co *co = p->kind_data;
+    bool terminating = (p->flags & DZ_PROC_TERMINATING) && !(p->flags & DZ_PROC_NO_TERMINATE);
+    if ((p->flags & DZ_PROC_DOOMED) && !terminating) {
+        co = dz_ending_begin(vm, p);
+        if (!co)
+            return;
+    } else if (!co) {
+        co = dz_co_get(vm, p);
+        if (!co) {
+            out_of_memory(vm, p);
+            return;
+        }
+    } else if (co->self_ending && p->wait) {
+        co->self_ending = false;
+        dz_process_unwait(vm->thread, p);
+    }
+    co->turns_left = DZ_SLICE_TURNS;
+    resume(vm, co);
+}
+
+static void run(struct dz_thread *t, struct dz_proc *p)
+{
+    struct dz_vm *vm = t->vm;
+    struct dz_worker *w = dz_worker_of(t);
+    while (p) {
+        vm->pending = NULL;
+        turn(vm, p);
+        p = vm->pending;
+        if (!p && !dz_sched_should_yield(w))
+            p = dz_sched_next_of(w, &dz_vm_kind);
+    }
+}
+
+static void describe(struct dz_thread *t, struct dz_proc *p, const char **behavior, size_t *memory)
+{
+    const struct dz_handlers *h = p->kind_state;
+    (void)t;
+    *behavior = h ? h->name : NULL;
+    if (p->kind_data)
+        *memory += sizeof(struct dz_co);
+}
+
+const struct dz_proc_kind dz_vm_kind = {"lua", run, dz_ending_dispose, describe};

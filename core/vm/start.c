@@ -1,0 +1,374 @@
+/* start.c - the first turn of a process: its behaviour, its names and bonds, init, and the answer to who asked for it.
+ * lua/dozor/boot.lua calls core.prepare() until that returns init itself; what needs Lua or waits (compiling a behaviour, a
+ * cluster-wide name, a supervisor spec) is a step in between, written in Lua. */
+#include "vm/state.h"
+
+#include <string.h>
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/err.h"
+#include "proc/bond.h"
+#include "term/read.h"
+
+enum stage { STAGE_RESOLVE, STAGE_APPLY, STAGE_GLOBAL, STAGE_RUN };
+
+struct dz_msg *dz_start_spawn_of(const struct dz_proc *p)
+{
+    struct dz_msg *m = p->owed;
+    while (m && m->kind != DZ_MSG_SPAWN)
+        m = dz_msg_next(m);
+    return m;
+}
+
+static bool unpack(struct dz_vm *vm, const struct dz_proc *p, struct dz_spawn *s)
+{
+    const struct dz_msg *m = dz_start_spawn_of(p);
+    return m && dz_spawn_unpack(&vm->shared->rt->nodes, m, s) == 0;
+}
+
+void dz_start_unlink(struct dz_vm *vm, struct dz_proc *p)
+{
+    struct dz_spawn s;
+    const struct dz_msg *m = dz_start_spawn_of(p);
+    if (!m || !unpack(vm, p, &s))
+        return;
+    if (s.flags & DZ_SPAWN_LINK)
+        dz_bond_unlink(vm->thread, p, m->from);
+    struct dz_bond *b = s.flags & DZ_SPAWN_MONITOR ? dz_bond_find(p, DZ_BOND_WATCHED, m->from, s.monitor_ref) : NULL;
+    if (b)
+        dz_bond_drop(p, b);
+}
+
+/* --- which behaviour --- */
+
+static const struct dz_handlers *handlers_named(struct dz_vm *vm, const struct dz_spawn *s)
+{
+    char key[DZ_NAME_MAX + 2];
+    if (!(s->flags & DZ_SPAWN_NO_JIT))
+        return dz_smap_get(&vm->handlers, s->name.s, s->name.len);
+    if (s->name.len > DZ_NAME_MAX)
+        return NULL;
+    memcpy(key, s->name.s, s->name.len); /* the interpreted twin has another key */
+    key[s->name.len] = '\n';
+    return dz_smap_get(&vm->handlers, key, s->name.len + 1);
+}
+
+/* The 13 bytes inside the term. */
+static bool function_bytes(const struct dz_spawn *s, const uint8_t **bytes)
+{
+    struct dz_read r;
+    struct dz_value v;
+    dz_read_init(&r, s->function, s->function_len);
+    if (!s->function || dz_read_next(&r, &v) || v.type != DZ_TERM_FUNCTION)
+        return false;
+    *bytes = (const uint8_t *)v.as.str.bytes;
+    return true;
+}
+
+static uint32_t number_of(const uint8_t *bytes)
+{
+    return (uint32_t)bytes[8] << 24 | (uint32_t)bytes[9] << 16 | (uint32_t)bytes[10] << 8 | bytes[11];
+}
+
+static int push_step(lua_State *L, struct dz_vm *vm, const char *name)
+{
+    lua_rawgeti(L, LUA_REGISTRYINDEX, vm->steps);
+    lua_getfield(L, -1, name);
+    lua_remove(L, -2);
+    return 1;
+}
+
+static int resolve_named(lua_State *L, struct dz_vm *vm, struct dz_co *co, const struct dz_spawn *s)
+{
+    struct dz_proc *p = co->proc;
+    if (s->name.len > 0 && s->name.s[0] == '@') {
+        p->flags |= DZ_PROC_PLAIN;
+        return 0;
+    }
+    const struct dz_handlers *h = handlers_named(vm, s);
+    if (h) {
+        p->kind_state = (void *)(uintptr_t)h;
+        return 0;
+    }
+    push_step(L, vm, "resolve");
+    lua_pushlstring(L, s->name.s, s->name.len);
+    lua_pushboolean(L, (s->flags & DZ_SPAWN_NO_JIT) != 0);
+    return 3;
+}
+
+static int resolve_table(lua_State *L, struct dz_vm *vm, struct dz_co *co, const struct dz_spawn *s)
+{
+    const uint8_t *bytes;
+    if (!function_bytes(s, &bytes) || !dz_vm_function_push(L, bytes, DZ_VM_FUNCTION_BYTES))
+        return dz_vm_raise(L, DZ_ENOBEHAVIOR, "the behaviour table belongs to another Lua state");
+    uint32_t number = number_of(bytes);
+    const struct dz_handlers *h = dz_map_get(&vm->tables, number);
+    if (h) {
+        co->proc->kind_state = (void *)(uintptr_t)h;
+        lua_pop(L, 1);
+        return 0;
+    }
+    push_step(L, vm, "table");
+    lua_insert(L, -2);
+    lua_pushnumber(L, number);
+    return 3;
+}
+
+/* 0 when the process knows what it runs, else the step that finds out. */
+static int resolve(lua_State *L, struct dz_vm *vm, struct dz_co *co, const struct dz_spawn *s)
+{
+    if (s->flags & DZ_SPAWN_NO_JIT)
+        co->proc->flags |= DZ_PROC_NO_JIT;
+    if (s->what == DZ_SPAWN_BEHAVIOR)
+        return resolve_named(L, vm, co, s);
+    if (s->what == DZ_SPAWN_TABLE)
+        return resolve_table(L, vm, co, s);
+    co->proc->flags |= DZ_PROC_PLAIN;
+    return 0;
+}
+
+/* --- names, bonds, the first function --- */
+
+static int name_taken(lua_State *L, const struct dz_str *name, struct dz_pid owner)
+{
+    lua_pushlstring(L, name->s, name->len);
+    dz_vm_push_error(L, DZ_ENAMETAKEN, "the name %s is taken", lua_tostring(L, -1));
+    lua_insert(L, -2);
+    lua_setfield(L, -2, "name");
+    dz_vm_push_pid(L, owner);
+    lua_setfield(L, -2, "owner");
+    return lua_error(L);
+}
+
+static void apply(lua_State *L, struct dz_vm *vm, struct dz_co *co, const struct dz_spawn *s)
+{
+    struct dz_pid owner;
+    struct dz_pid from = dz_start_spawn_of(co->proc)->from;
+    int err = dz_spawn_apply(vm->thread, co->proc, s, from, &owner);
+    if (err == DZ_ENAMETAKEN)
+        name_taken(L, &s->local_name, owner);
+    else if (err)
+        dz_vm_raise(L, err, "%s", dz_err_text(err));
+}
+
+static void push_function(lua_State *L, struct dz_vm *vm, const struct dz_spawn *s)
+{
+    const uint8_t *bytes;
+    if (s->what == DZ_SPAWN_BEHAVIOR) {
+        lua_rawgeti(L, LUA_REGISTRYINDEX, vm->internals);
+        lua_pushlstring(L, s->name.s + 1, s->name.len - 1);
+        lua_rawget(L, -2);
+        lua_remove(L, -2);
+    } else if (!function_bytes(s, &bytes) || !dz_vm_function_push(L, bytes, DZ_VM_FUNCTION_BYTES)) {
+        lua_pushnil(L);
+    }
+    if (!lua_isfunction(L, -1))
+        dz_vm_raise(L, DZ_ENOBEHAVIOR, "the function belongs to another Lua state");
+}
+
+/* The function of the first turn and its arguments. A plain process has started once it can run. */
+static int push_first(lua_State *L, struct dz_vm *vm, struct dz_co *co, const struct dz_spawn *s)
+{
+    struct dz_proc *p = co->proc;
+    const struct dz_handlers *h = p->kind_state;
+    if (h) {
+        lua_rawgeti(L, LUA_REGISTRYINDEX, h->init);
+        co->phase = DZ_PHASE_INIT;
+    } else {
+        push_function(L, vm, s);
+    }
+    int n = dz_codec_decode_args(L, s->args, s->args ? s->args_len : 0, DZ_CODEC_FUNCTIONS);
+    if (!h && s->what == DZ_SPAWN_START) {
+        co->phase = DZ_PHASE_START;
+    } else if (!h) {
+        co->phase = DZ_PHASE_PLAIN;
+        dz_process_started(vm->thread, p); /* frees what s points into */
+    }
+    return n + 1;
+}
+
+/* prepare() -> the next step of the first turn and its arguments; the last one is init, or the function of a plain process. */
+static int prepare(lua_State *L)
+{
+    struct dz_vm *vm = dz_vm_state(L);
+    struct dz_co *co = vm->running;
+    struct dz_spawn s;
+    dz_assert(co && co->phase == DZ_PHASE_PREPARE);
+    if (!unpack(vm, co->proc, &s))
+        return dz_vm_raise(L, DZ_EFORMAT, "malformed spawn");
+    if (co->stage == STAGE_RESOLVE) {
+        int n = resolve(L, vm, co, &s);
+        if (n)
+            return n;
+        co->stage = STAGE_APPLY;
+    }
+    if (co->stage == STAGE_APPLY) {
+        apply(L, vm, co, &s);
+        co->stage = STAGE_GLOBAL;
+    }
+    if (co->stage == STAGE_GLOBAL) {
+        co->stage = STAGE_RUN;
+        if (s.global_name.s) {
+            co->proc->flags |= DZ_PROC_GLOBAL;
+            push_step(L, vm, "global");
+            lua_pushlstring(L, s.global_name.s, s.global_name.len);
+            return 2;
+        }
+    }
+    return push_first(L, vm, co, &s);
+}
+
+/* --- the answers --- */
+
+static uint32_t new_state(lua_State *L, struct dz_vm *vm)
+{
+    if (vm->free_count)
+        return vm->free_states[--vm->free_count];
+    uint32_t index = vm->state_count + 1;
+    uint32_t needed = index / DZ_VM_CHUNK + 1;
+    if (index + 1 > vm->free_cap) { /* room to give every index back without allocating */
+        uint32_t cap = vm->free_cap ? vm->free_cap * 2 : DZ_VM_CHUNK;
+        uint32_t *grown = dz_realloc(vm->free_states, cap * sizeof *grown);
+        if (!grown)
+            dz_vm_raise(L, DZ_ENOMEM, "out of memory");
+        vm->free_states = grown;
+        vm->free_cap = cap;
+    }
+    lua_rawgeti(L, LUA_REGISTRYINDEX, vm->chunks);
+    if (lua_objlen(L, -1) < needed) {
+        lua_createtable(L, DZ_VM_CHUNK, 0);
+        lua_rawseti(L, -2, (int)needed);
+    }
+    lua_pop(L, 1);
+    vm->state_count = index;
+    return index;
+}
+
+void dz_start_init_returned(lua_State *L, struct dz_vm *vm, struct dz_co *co)
+{
+    struct dz_proc *p = co->proc;
+    lua_settop(L, 1);
+    p->kind_index = new_state(L, vm);
+    dz_dispatch_store_state(L, vm, p);
+    dz_process_started(vm->thread, p);
+}
+
+static struct dz_msg *take_spawn(struct dz_proc *p)
+{
+    struct dz_msg *m = dz_start_spawn_of(p);
+    return m ? dz_process_unowe(p, m->from, m->ref) : NULL;
+}
+
+void dz_start_function_returned(lua_State *L, struct dz_vm *vm, struct dz_co *co)
+{
+    struct dz_pid pid;
+    if (!dz_vm_to_pid(L, 1, &pid))
+        dz_vm_raise(L, DZ_ECHILDSTART, "start must return a pid, got %s", luaL_typename(L, 1));
+    struct dz_msg *spawn = take_spawn(co->proc);
+    if (spawn && spawn->ref)
+        dz_send_pid_reply(vm->thread, co->proc->pid, spawn->from, spawn->ref, pid);
+    dz_msg_free(spawn);
+}
+
+static void answer_init_failed(struct dz_vm *vm, struct dz_proc *p, const struct dz_msg *spawn,
+                               const struct dz_blob *reason)
+{
+    struct dz_buf buf;
+    struct dz_build b;
+    char text[256];
+    char message[320];
+    dz_term_reason_text(reason->data, reason->len, text, sizeof text);
+    snprintf(message, sizeof message, "init raised: %s", text);
+    dz_buf_init(&buf);
+    dz_build_init(&b, &buf);
+    dz_build_map(&b, 3);
+    dz_build_kstring(&b, "code", dz_err_name(DZ_EINITFAILED));
+    dz_build_kstring(&b, "message", message);
+    dz_build_kraw(&b, "reason", reason->data, reason->len);
+    if (dz_build_done(&b))
+        dz_send_error(vm->thread, p->pid, spawn->from, spawn->ref, DZ_EINITFAILED, NULL);
+    else
+        dz_send_failure(vm->thread, p->pid, spawn->from, spawn->ref, buf.data, buf.len);
+    dz_buf_fini(&buf);
+}
+
+void dz_start_failed(struct dz_vm *vm, struct dz_proc *p, bool preparing, struct dz_blob *reason)
+{
+    dz_start_unlink(vm, p);
+    struct dz_msg *spawn = take_spawn(p);
+    if (!spawn)
+        return;
+    if (spawn->ref && preparing)
+        dz_send_failure(vm->thread, p->pid, spawn->from, spawn->ref, reason->data, reason->len);
+    else if (spawn->ref)
+        answer_init_failed(vm, p, spawn, reason);
+    dz_msg_free(spawn);
+}
+
+/* --- a process that only starts another one --- */
+
+/* start_args() -> the arguments of this spawn; from now on the pid this first turn returns is its answer. */
+static int start_args(lua_State *L)
+{
+    struct dz_vm *vm = dz_vm_state(L);
+    struct dz_co *co = vm->running;
+    struct dz_spawn s;
+    if (!co || co->phase != DZ_PHASE_PREPARE || !unpack(vm, co->proc, &s))
+        return dz_vm_raise(L, DZ_EARGUMENT, "not in a first turn");
+    co->phase = DZ_PHASE_START;
+    return dz_codec_decode_args(L, s.args, s.args ? s.args_len : 0, DZ_CODEC_FUNCTIONS);
+}
+
+/* start_other(thread [, spec]): sends this spawn on, to a worker (0: this one), as the supervisor of the spec or as it is; the
+ * answer is the pid. The asker's link and monitor are made by the asker, who sees that the pid is another one. */
+static int start_other(lua_State *L)
+{
+    struct dz_vm *vm = dz_vm_state(L);
+    struct dz_co *co = vm->running;
+    struct dz_spawn s;
+    struct dz_msg *spec = NULL;
+    dz_vm_check_wait(L, "spawn");
+    uint32_t thread = (uint32_t)lua_tonumber(L, 1);
+    if (!unpack(vm, co->proc, &s))
+        return dz_vm_raise(L, DZ_EARGUMENT, "not in a first turn");
+    if (lua_istable(L, 2)) {
+        spec = dz_codec_message(L, 2, "spec", DZ_CODEC_FUNCTIONS, DZ_MSG_SEND);
+        s.what = DZ_SPAWN_SUPERVISOR;
+        s.spec = spec->data;
+        s.spec_len = spec->len;
+        s.args = NULL;
+        s.args_len = 0;
+    }
+    s.flags &= ~(uint32_t)(DZ_SPAWN_LINK | DZ_SPAWN_MONITOR);
+    struct dz_msg *m = dz_spawn_pack(&vm->shared->rt->nodes, &s);
+    dz_msg_free(spec);
+    if (!m)
+        return dz_vm_raise(L, DZ_ENOMEM, "out of memory");
+    return dz_vm_ask_spawn(L, thread ? thread : vm->thread->index, &m, DZ_INFINITY);
+}
+
+void dz_bind_start_open(lua_State *L)
+{
+    static const luaL_Reg functions[] = {
+        {"prepare", prepare}, {"start_args", start_args}, {"start_other", start_other}, {NULL, NULL}};
+    luaL_register(L, NULL, functions);
+}
+
+/* --- the port --- */
+
+void dz_vm_spawn(struct dz_thread *t, struct dz_slot *slot, struct dz_msg *msg)
+{
+    struct dz_proc *p = dz_zalloc(1, sizeof *p);
+    if (p && t->vm) {
+        dz_process_init(t, p, &dz_vm_kind, slot, msg->to, msg);
+        return;
+    }
+    struct dz_buf buf;
+    struct dz_build b;
+    dz_free(p);
+    dz_buf_init(&buf);
+    dz_build_init(&b, &buf);
+    dz_error_build(&b, t->vm ? DZ_ENOMEM : DZ_ENOBEHAVIOR, NULL);
+    dz_process_refuse(t, slot, msg, buf.data, buf.len);
+    dz_buf_fini(&buf);
+}

@@ -49,7 +49,7 @@ void dz_takeover_ready(void *ctx, struct dz_thread *from, struct dz_native *nati
     /* The thread that has it in its list may be in a turn that never ends. */
     if (from->index == DZ_THREAD_FOREIGN || !list(from, native))
         announce(s, native, TAKE_NOW);
-    else if (from->in_turn && s->options.threads)
+    else if (from->in_turn && from->index != DZ_THREAD_SYSTEM && s->options.threads)
         announce(s, native, TAKE_SOON);
 }
 

@@ -26,7 +26,7 @@ describe("the registry of behaviours", function()
 
   it("closures of a registered table stay intact", function()
     local calls = 0
-    dozor.behaviors.register("spec_closure", { handle_call = function() calls = calls + 1 return calls end })
+    dozor.behaviors.register("spec_closure", server { handle_call = function() calls = calls + 1 return calls end })
     local pid = dozor.spawn("spec_closure")
     dozor.call(pid, "x")
     dozor.call(pid, "x")
@@ -50,6 +50,14 @@ describe("the registry of behaviours", function()
     local spawned = dozor.spawn("spec_supervisor", { 1 })
     equal(dozor.supervisor.count_children(spawned).active, 1)
     dozor.stop(spawned)
+  end)
+
+  it("what is no behaviour is refused", function()
+    contains(raises("bad_argument", dozor.behaviors.register, "spec_bad", { init = print, handel_call = print }).message, "handle_call")
+    raises("bad_argument", dozor.behaviors.register, "spec_bad", { handle_cast = print })
+    raises("bad_argument", dozor.behaviors.register, "spec_bad", { init = print, handle_cast = 7 })
+    raises("bad_argument", dozor.behaviors.register, "<bad>", probe())
+    raises("bad_argument", dozor.behaviors.register, "spec_bad", 7)
   end)
 
   it("a name that is no spec is invalid_spec for supervisor.start", function()

@@ -106,6 +106,12 @@ function M.probe(hooks)
   }
 end
 
+--- A behaviour from its callbacks; init makes an empty table when it is not given.
+function M.server(callbacks)
+  callbacks.init = callbacks.init or function() return {} end
+  return callbacks
+end
+
 --- Collects events of the given types in order; list() gives what came so far.
 function M.collect_events(types)
   local events = {}

@@ -9,7 +9,7 @@ describe("spawn", function()
 
   it("returns after init returned", function()
     local done = false
-    local pid = dozor.spawn { init = function() dozor.sleep(20) done = true end }
+    local pid = dozor.spawn(server { init = function() dozor.sleep(20) done = true end })
     truthy(done)
     dozor.stop(pid)
   end)
@@ -53,7 +53,7 @@ describe("spawn", function()
 
   it("the option name registers before init and frees at the end", function()
     local seen
-    local pid = dozor.spawn({ init = function() seen = dozor.whereis("spec_name") end }, {}, { name = "spec_name" })
+    local pid = dozor.spawn(server { init = function() seen = dozor.whereis("spec_name") end }, {}, { name = "spec_name" })
     equal(seen, pid)
     local err = raises("name_taken", dozor.spawn, probe(), {}, { name = "spec_name" })
     equal(err.name, "spec_name")
@@ -134,13 +134,13 @@ describe("call", function()
   end)
 
   it("raises timeout, and a late reply is dropped", function()
-    local pid = dozor.spawn {
+    local pid = dozor.spawn(server {
       handle_call = function(_, _, from)
         dozor.sleep(40)
         dozor.reply(from, "late")
         return dozor.NOREPLY
       end,
-    }
+    })
     raises("timeout", dozor.call, pid, "x", 10)
     expect_no_message(80)
     dozor.stop(pid)
@@ -169,12 +169,12 @@ describe("call", function()
   end)
 
   it("can be answered later, by another process", function()
-    local pid = dozor.spawn {
+    local pid = dozor.spawn(server {
       handle_call = function(msg, _, from)
         dozor.spawn(function() dozor.reply(from, msg * 2) end)
         return dozor.NOREPLY
       end,
-    }
+    })
     equal(dozor.call(pid, 21), 42)
     dozor.stop(pid)
   end)
@@ -193,32 +193,32 @@ describe("call", function()
 
   it("messages queue while a callback waits, and keep their order", function()
     local order = {}
-    local pid = dozor.spawn {
+    local pid = dozor.spawn(server {
       init = function() return {} end,
       handle_cast = function(msg)
         if msg == 1 then dozor.sleep(20) end
         order[#order + 1] = msg
       end,
       handle_call = function() return order end,
-    }
+    })
     for i = 1, 5 do dozor.cast(pid, i) end
     equal(dozor.call(pid, "order"), { 1, 2, 3, 4, 5 })
     dozor.stop(pid)
   end)
 
   it("a call to oneself ends in timeout, not in a standstill", function()
-    local pid = dozor.spawn {
+    local pid = dozor.spawn(server {
       handle_call = function()
         local ok, err = pcall(dozor.call, dozor.self(), "again", 20)
         return { ok, err.code }
       end,
-    }
+    })
     equal(dozor.call(pid, "x"), { false, "timeout" })
     dozor.stop(pid)
   end)
 
   it("a full mailbox is overloaded", function()
-    local pid = dozor.spawn({
+    local pid = dozor.spawn(server {
       handle_call = function(msg) if msg == "block" then dozor.sleep(50) end return true end,
     }, {}, { mailbox_limit = 2 })
     dozor.spawn(function() dozor.call(pid, "block") end)
@@ -261,12 +261,12 @@ describe("receive", function()
 
   it("never takes a call or cast of a behaviour", function()
     local seen = {}
-    local pid = dozor.spawn {
+    local pid = dozor.spawn(server {
       handle_cast = function(msg)
         if msg == "wait" then seen[#seen + 1] = { dozor.receive(30) } else seen[#seen + 1] = msg end
       end,
       handle_call = function() return seen end,
-    }
+    })
     dozor.cast(pid, "wait")
     dozor.cast(pid, "second")
     equal(dozor.call(pid, "seen"), { { nil, "timeout" }, "second" })
@@ -309,7 +309,7 @@ describe("ending", function()
   end)
 
   it("stop kills what does not end in time", function()
-    local pid = dozor.spawn { terminate = function() dozor.sleep("infinity") end }
+    local pid = dozor.spawn(server { terminate = function() dozor.sleep("infinity") end })
     local ref = dozor.monitor(pid)
     dozor.stop(pid, "normal", 20)
     equal(dozor.alive(pid), false)
@@ -318,12 +318,12 @@ describe("ending", function()
 
   it("stop reaches a process parked in a wait, whose handler is never resumed", function()
     local resumed = false
-    local pid = dozor.spawn {
+    local pid = dozor.spawn(server {
       handle_cast = function()
         dozor.sleep(60000)
         resumed = true
       end,
-    }
+    })
     dozor.cast(pid, "sleep")
     wait_until(function() return dozor.info(pid).status == "waiting" end)
     dozor.stop(pid)

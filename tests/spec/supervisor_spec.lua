@@ -476,7 +476,7 @@ describe("dynamic children", function()
   end)
 
   it("shutdown_timeout runs out: the child is killed", function()
-    local stubborn = { terminate = function() dozor.sleep("infinity") end }
+    local stubborn = server { terminate = function() dozor.sleep("infinity") end }
     local sup = supervisor.start { children = { { id = "a", behavior = stubborn, shutdown_timeout = 20 } } }
     local ref = dozor.monitor(pids(sup).a)
     supervisor.stop(sup)
@@ -485,7 +485,7 @@ describe("dynamic children", function()
 
   it("brutal_kill does not wait", function()
     local terminated = false
-    local behavior = { terminate = function() terminated = true end }
+    local behavior = server { terminate = function() terminated = true end }
     local sup = supervisor.start { children = { { id = "a", behavior = behavior, shutdown_timeout = "brutal_kill" } } }
     supervisor.stop(sup)
     equal(terminated, false)

@@ -4,6 +4,8 @@ local dozor = require "dozor"
 
 local M = {}
 
+function M.init() end
+
 function M.handle_call(msg)
   if msg == "pid" then return dozor.uv.os_getpid() end
 end

@@ -1,8 +1,8 @@
-/* shutdown.c - see shutdown.h.
+/* halt.c - see halt.h.
  * Owns:    the lists of who is being stopped.
- * Threads: as shutdown.h says.
+ * Threads: as halt.h says.
  * Fails:   never. */
-#include "host/shutdown.h"
+#include "host/halt.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -15,25 +15,25 @@
 #include "proc/send.h"
 #include "term/read.h"
 
-void dz_shutdown_init(struct dz_shutdown *s, struct dz_host *host)
+void dz_halt_init(struct dz_halt *s, struct dz_host *host)
 {
     memset(s, 0, sizeof *s);
     s->host = host;
     pthread_mutex_init(&s->lock, NULL);
 }
 
-void dz_shutdown_fini(struct dz_shutdown *s)
+void dz_halt_fini(struct dz_halt *s)
 {
     dz_free(s->hooks);
     dz_free(s->pids);
     pthread_mutex_destroy(&s->lock);
 }
 
-int dz_shutdown_add_hook(struct dz_shutdown *s, struct dz_pid pid)
+int dz_halt_add_hook(struct dz_halt *s, struct dz_pid pid)
 {
     int err = DZ_ETOOLARGE;
     pthread_mutex_lock(&s->lock);
-    if (s->hook_count < DZ_SHUTDOWN_HOOKS_MAX) {
+    if (s->hook_count < DZ_HALT_HOOKS_MAX) {
         struct dz_pid *hooks = dz_realloc(s->hooks, (s->hook_count + 1) * sizeof *hooks);
         err = hooks ? DZ_OK : DZ_ENOMEM;
         if (hooks) {
@@ -45,7 +45,7 @@ int dz_shutdown_add_hook(struct dz_shutdown *s, struct dz_pid pid)
     return err;
 }
 
-bool dz_shutdown_begun(struct dz_shutdown *s)
+bool dz_halt_begun(struct dz_halt *s)
 {
     pthread_mutex_lock(&s->lock);
     bool begun = s->begun;
@@ -55,7 +55,7 @@ bool dz_shutdown_begun(struct dz_shutdown *s)
 
 /* --- stopping --- */
 
-static int ask_stop(struct dz_shutdown *s, struct dz_thread *t, struct dz_pid pid, uint64_t timeout_ms, dz_desk_done done)
+static int ask_stop(struct dz_halt *s, struct dz_thread *t, struct dz_pid pid, uint64_t timeout_ms, dz_desk_done done)
 {
     struct dz_msg *m = dz_msg_new_blob(DZ_MSG_STOP, t->rt->reasons[DZ_REASON_SHUTDOWN]);
     if (!m)
@@ -73,19 +73,19 @@ static void kill_process(struct dz_thread *t, struct dz_pid pid)
 
 static void finished(void *ctx, struct dz_thread *t)
 {
-    struct dz_shutdown *s = ctx;
+    struct dz_halt *s = ctx;
     (void)t;
     dz_host_finished(s->host, s->exit_code);
 }
 
 /* --- the other processes: all at once --- */
 
-static void leave_cluster(struct dz_shutdown *s, struct dz_thread *t)
+static void leave_cluster(struct dz_halt *s, struct dz_thread *t)
 {
     dz_join_leave(s->host, t, finished, s);
 }
 
-static void collect_processes(struct dz_shutdown *s, struct dz_thread *t)
+static void collect_processes(struct dz_halt *s, struct dz_thread *t)
 {
     uint32_t index = 0;
     struct dz_pid pid;
@@ -99,7 +99,7 @@ static void collect_processes(struct dz_shutdown *s, struct dz_thread *t)
 
 static void process_stopped(void *ctx, struct dz_thread *t, int err, const uint8_t *data, size_t len);
 
-static void stop_all(struct dz_shutdown *s, struct dz_thread *t, uint64_t timeout_ms)
+static void stop_all(struct dz_halt *s, struct dz_thread *t, uint64_t timeout_ms)
 {
     collect_processes(s, t);
     s->waiting = s->pid_count + 1; /* one for this loop, so that the last answer is not taken before it ends */
@@ -115,7 +115,7 @@ static void stop_all(struct dz_shutdown *s, struct dz_thread *t, uint64_t timeou
 /* What outlived its time, and what was spawned meanwhile, is killed in a second round. */
 static void process_stopped(void *ctx, struct dz_thread *t, int err, const uint8_t *data, size_t len)
 {
-    struct dz_shutdown *s = ctx;
+    struct dz_halt *s = ctx;
     (void)err;
     (void)data;
     (void)len;
@@ -128,12 +128,12 @@ static void process_stopped(void *ctx, struct dz_thread *t, int err, const uint8
         return;
     }
     s->killing = true;
-    stop_all(s, t, DZ_SHUTDOWN_KILL_MS);
+    stop_all(s, t, DZ_HALT_KILL_MS);
 }
 
 /* --- supervisors, one after another --- */
 
-static void stop_next_supervisor(struct dz_shutdown *s, struct dz_thread *t);
+static void stop_next_supervisor(struct dz_halt *s, struct dz_thread *t);
 
 static void supervisor_stopped(void *ctx, struct dz_thread *t, int err, const uint8_t *data, size_t len)
 {
@@ -144,15 +144,15 @@ static void supervisor_stopped(void *ctx, struct dz_thread *t, int err, const ui
 }
 
 /* A supervisor has its own times for its children; it is waited for however long those are. */
-static void stop_next_supervisor(struct dz_shutdown *s, struct dz_thread *t)
+static void stop_next_supervisor(struct dz_halt *s, struct dz_thread *t)
 {
     while (s->next > 0)
         if (ask_stop(s, t, s->pids[--s->next], DZ_INFINITY, supervisor_stopped) == DZ_OK)
             return;
-    stop_all(s, t, DZ_SHUTDOWN_PROCESS_MS);
+    stop_all(s, t, DZ_HALT_PROCESS_MS);
 }
 
-static void stop_supervisors(struct dz_shutdown *s, struct dz_thread *t)
+static void stop_supervisors(struct dz_halt *s, struct dz_thread *t)
 {
     dz_free(s->pids);
     size_t cap = dz_driver_list(&s->host->driver, true, NULL, 0) + 16;
@@ -166,12 +166,12 @@ static void stop_supervisors(struct dz_shutdown *s, struct dz_thread *t)
 
 /* --- hooks, one after another, in the order they were given --- */
 
-static void run_next_hook(struct dz_shutdown *s, struct dz_thread *t);
+static void run_next_hook(struct dz_halt *s, struct dz_thread *t);
 
 /* The hook's process has ended, by itself or killed. */
 static void hook_ended(void *ctx, struct dz_thread *t, struct dz_pid pid, const uint8_t *reason, size_t len)
 {
-    struct dz_shutdown *s = ctx;
+    struct dz_halt *s = ctx;
     (void)pid;
     (void)reason;
     (void)len;
@@ -181,7 +181,7 @@ static void hook_ended(void *ctx, struct dz_thread *t, struct dz_pid pid, const 
 
 static void hook_too_slow(void *ctx, struct dz_thread *t, int err, const uint8_t *data, size_t len)
 {
-    struct dz_shutdown *s = ctx;
+    struct dz_halt *s = ctx;
     (void)err;
     (void)data;
     (void)len;
@@ -190,7 +190,7 @@ static void hook_too_slow(void *ctx, struct dz_thread *t, int err, const uint8_t
 }
 
 /* The limit first: it is what lets a hook that hears nothing end. */
-static int run_hook(struct dz_shutdown *s, struct dz_thread *t, struct dz_pid pid)
+static int run_hook(struct dz_halt *s, struct dz_thread *t, struct dz_pid pid)
 {
     struct dz_buf buf;
     struct dz_build b;
@@ -204,7 +204,7 @@ static int run_hook(struct dz_shutdown *s, struct dz_thread *t, struct dz_pid pi
         return DZ_ENOMEM;
     m->to = pid;
     s->hook = pid;
-    int err = dz_desk_ask(&s->host->desk, t, DZ_SHUTDOWN_HOOK_MS, hook_too_slow, s, &s->hook_limit);
+    int err = dz_desk_ask(&s->host->desk, t, DZ_HALT_HOOK_MS, hook_too_slow, s, &s->hook_limit);
     if (!err) {
         dz_send(t, &m);
         err = dz_desk_watch(&s->host->desk, t, pid, hook_ended, NULL, s, NULL);
@@ -213,7 +213,7 @@ static int run_hook(struct dz_shutdown *s, struct dz_thread *t, struct dz_pid pi
     return err;
 }
 
-static void run_next_hook(struct dz_shutdown *s, struct dz_thread *t)
+static void run_next_hook(struct dz_halt *s, struct dz_thread *t)
 {
     for (;;) {
         pthread_mutex_lock(&s->lock);
@@ -229,7 +229,7 @@ static void run_next_hook(struct dz_shutdown *s, struct dz_thread *t)
     }
 }
 
-void dz_shutdown_begin(struct dz_shutdown *s, struct dz_thread *t, int exit_code)
+void dz_halt_begin(struct dz_halt *s, struct dz_thread *t, int exit_code)
 {
     pthread_mutex_lock(&s->lock);
     bool first = !s->begun;
@@ -250,17 +250,17 @@ static void process_gone(void *ctx, struct dz_thread *t, struct dz_pid pid, cons
     (void)pid;
     (void)reason;
     (void)len;
-    dz_shutdown_check(ctx, t);
+    dz_halt_check(ctx, t);
 }
 
-void dz_shutdown_check(struct dz_shutdown *s, struct dz_thread *t)
+void dz_halt_check(struct dz_halt *s, struct dz_thread *t)
 {
     uint32_t index = 0;
     struct dz_pid pid;
-    if (!s->script_done || dz_shutdown_begun(s) || dz_join_is_on(s->host))
+    if (!s->script_done || dz_halt_begun(s) || dz_join_is_on(s->host))
         return;
     if (!dz_table_next(&t->rt->table, &index, &pid))
-        dz_shutdown_begin(s, t, 0);
+        dz_halt_begin(s, t, 0);
     else if (dz_desk_watch(&s->host->desk, t, pid, process_gone, NULL, s, NULL))
         dz_log_error(t->rt->log, "out of memory: the host will not end by itself", NULL);
 }
@@ -296,14 +296,14 @@ static void print_reason(const uint8_t *reason, size_t len)
     fprintf(stderr, "dozor: the script ended with %s\n", text);
 }
 
-void dz_shutdown_script_done(struct dz_shutdown *s, struct dz_thread *t, const uint8_t *reason, size_t len)
+void dz_halt_script_done(struct dz_halt *s, struct dz_thread *t, const uint8_t *reason, size_t len)
 {
     s->script_done = true;
     if (is_text(reason, len, "normal") || is_text(reason, len, "shutdown")) {
-        dz_shutdown_check(s, t);
+        dz_halt_check(s, t);
         return;
     }
-    if (!dz_shutdown_begun(s))
+    if (!dz_halt_begun(s))
         print_reason(reason, len);
-    dz_shutdown_begin(s, t, 1);
+    dz_halt_begin(s, t, 1);
 }

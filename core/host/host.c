@@ -104,7 +104,7 @@ static int init_services(struct dz_host *host)
     dz_ports_fill_place(host, &ports);
     dz_driver_init(&host->driver, &host->rt, &ports);
     dz_desk_init(&host->desk, host);
-    dz_shutdown_init(&host->shutdown, host);
+    dz_halt_init(&host->halt, host);
     dz_join_init(&host->join, host);
     fill_vm_shared(host);
     return init_cluster(host);
@@ -115,7 +115,7 @@ static void fini_services(struct dz_host *host)
     if (host->cluster)
         dz_cluster_delete(host->cluster);
     dz_join_fini(&host->join);
-    dz_shutdown_fini(&host->shutdown);
+    dz_halt_fini(&host->halt);
     dz_desk_fini(&host->desk);
     dz_driver_fini(&host->driver);
 }
@@ -270,7 +270,7 @@ void dz_host_stop(dz_host *host, int exit_code)
     if (!running)
         return;
     dz_host_thread(host, &t);
-    dz_shutdown_begin(&host->shutdown, &t, exit_code);
+    dz_halt_begin(&host->halt, &t, exit_code);
 }
 
 /* Everything is at rest: the hub hands on what it was told, then the threads end. */

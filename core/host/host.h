@@ -4,7 +4,7 @@
  * Fails:   dz_host_new and start; ending never fails.
  *
  * Start: env, log, rt, sched, driver, cluster, then the threads; on the system thread the desk, the event hub and the service
- * process; then the script. Stop: shutdown.h brings everything to rest, then the threads end: first the workers, each with what
+ * process; then the script. Stop: halt.h brings everything to rest, then the threads end: first the workers, each with what
  * lives on it, then the system thread with the natives that are left. */
 #ifndef DZ_HOST_HOST_H
 #define DZ_HOST_HOST_H
@@ -20,7 +20,7 @@
 #include "host/cselector.h"
 #include "host/desk.h"
 #include "host/join.h"
-#include "host/shutdown.h"
+#include "host/halt.h"
 #include "proc/rt.h"
 #include "sched/sched.h"
 #include "sup/driver.h"
@@ -44,7 +44,7 @@ struct dz_host {
     struct dz_cbehaviors natives;
     struct dz_cselectors selectors;
     struct dz_desk desk;
-    struct dz_shutdown shutdown;
+    struct dz_halt halt;
     struct dz_join join;           /* system thread */
     uint64_t started_ns;
     _Atomic uint64_t overflow_ns;  /* when mailbox_overflow was last told */

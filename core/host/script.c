@@ -24,7 +24,7 @@ static void script_ended(void *ctx, struct dz_thread *t, struct dz_pid pid, cons
     struct dz_blob *noted = host->main_exit;
     host->main_exit = NULL;
     pthread_mutex_unlock(&host->lock);
-    dz_shutdown_script_done(&host->shutdown, t, noted ? noted->data : reason, noted ? noted->len : len);
+    dz_halt_script_done(&host->halt, t, noted ? noted->data : reason, noted ? noted->len : len);
     dz_blob_unref(noted);
 }
 

@@ -65,14 +65,14 @@ static void left(void *ctx, struct dz_thread *t)
     dz_msg_free(m);
 }
 
-/* With the cluster gone there may be nothing left to do. The desk looks, in whose callbacks all of shutdown.h runs. */
+/* With the cluster gone there may be nothing left to do. The desk looks, in whose callbacks all of halt.h runs. */
 static void left_for_check(void *ctx, struct dz_thread *t, int err, const uint8_t *data, size_t len)
 {
     struct dz_host *host = ctx;
     (void)err;
     (void)data;
     (void)len;
-    dz_shutdown_check(&host->shutdown, t);
+    dz_halt_check(&host->halt, t);
 }
 
 static void cluster_stop(struct dz_host *host, struct dz_thread *t, struct dz_msg *m)
@@ -149,12 +149,12 @@ static void shut_down(struct dz_host *host, struct dz_thread *t, const struct dz
     if (dz_read_int(&r, &code))
         code = 0;
     answer_nil(t, m);
-    dz_shutdown_begin(&host->shutdown, t, (int)(code & 0xff));
+    dz_halt_begin(&host->halt, t, (int)(code & 0xff));
 }
 
 static void on_shutdown(struct dz_host *host, struct dz_thread *t, const struct dz_msg *m)
 {
-    int err = dz_shutdown_add_hook(&host->shutdown, m->from);
+    int err = dz_halt_add_hook(&host->halt, m->from);
     if (err)
         refuse(t, m, err, NULL);
     else

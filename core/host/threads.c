@@ -14,7 +14,7 @@
 static void on_interrupt(uv_async_t *async)
 {
     struct dz_host *host = async->data;
-    dz_shutdown_begin(&host->shutdown, &host->sched.workers[DZ_THREAD_SYSTEM]->thread, 0);
+    dz_halt_begin(&host->halt, &host->sched.workers[DZ_THREAD_SYSTEM]->thread, 0);
 }
 
 /* The desk first: the others may ask through it. */

@@ -51,7 +51,7 @@ static int parse_port(const char *s)
     return port <= 65535 ? port : -1;
 }
 
-int dz_node_id_parse(const char *id, char host[256], uint16_t *port)
+int dz_handshake_parse_id(const char *id, char host[256], uint16_t *port)
 {
     const char *at = strchr(id, '@');
     const char *colon = strrchr(id, ':');
@@ -132,7 +132,7 @@ static const char *take_id(struct dz_wire *w, size_t *len)
     uint16_t port;
     memcpy(id, p, *len);
     id[*len] = '\0';
-    if (strlen(id) != *len || dz_node_id_parse(id, host, &port))
+    if (strlen(id) != *len || dz_handshake_parse_id(id, host, &port))
         w->bad = true;
     return (const char *)p;
 }

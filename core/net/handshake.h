@@ -48,7 +48,7 @@ struct dz_hello {
 
 /* "name@host:port" split; host is zero-terminated, at most 255 bytes, brackets of an IPv6 address removed.
  * DZ_ENODEID. */
-int dz_node_id_parse(const char *id, char host[256], uint16_t *port);
+int dz_handshake_parse_id(const char *id, char host[256], uint16_t *port);
 
 /* The whole frame, prefix included; `type` is HELLO or HELLO_ACK. */
 int dz_hello_encode(struct dz_buf *out, uint8_t type, const struct dz_hello *hello);

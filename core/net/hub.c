@@ -64,7 +64,7 @@ int dz_hub_start(struct dz_hub *hub, const char *node_id, uint64_t incarnation)
 {
     char host[256];
     uint16_t port;
-    if (strlen(node_id) > DZ_NET_MAX_NODE_ID || dz_node_id_parse(node_id, host, &port))
+    if (strlen(node_id) > DZ_NET_MAX_NODE_ID || dz_handshake_parse_id(node_id, host, &port))
         return DZ_ENODEID;
     memcpy(hub->self.id, node_id, strlen(node_id) + 1);
     hub->self.incarnation = incarnation;
@@ -149,7 +149,7 @@ int dz_hub_link(struct dz_hub *hub, const char *node_id, struct dz_link **out)
     *out = dz_smap_get(&hub->by_id, node_id, strlen(node_id));
     if (*out)
         return 0;
-    if (strlen(node_id) > DZ_NET_MAX_NODE_ID || dz_node_id_parse(node_id, host, &port))
+    if (strlen(node_id) > DZ_NET_MAX_NODE_ID || dz_handshake_parse_id(node_id, host, &port))
         return DZ_ENODEID;
     struct dz_link *l = NULL;
     if (hub->slots_used == hub->config.max_peers) {

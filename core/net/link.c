@@ -12,7 +12,7 @@
 int dz_link_init(struct dz_link *l, const char *node_id)
 {
     *l = (struct dz_link){0};
-    if (strlen(node_id) > DZ_NET_MAX_NODE_ID || dz_node_id_parse(node_id, l->host, &l->port))
+    if (strlen(node_id) > DZ_NET_MAX_NODE_ID || dz_handshake_parse_id(node_id, l->host, &l->port))
         return DZ_ENODEID;
     memcpy(l->peer.id, node_id, strlen(node_id) + 1);
     dz_timer_init(&l->redial);
@@ -40,7 +40,7 @@ int dz_link_rename(struct dz_link *l, const char *node_id)
     dz_assert(!l->open && !l->conn && !l->dialling && !l->accepting);
     char host[256];
     uint16_t port;
-    if (strlen(node_id) > DZ_NET_MAX_NODE_ID || dz_node_id_parse(node_id, host, &port))
+    if (strlen(node_id) > DZ_NET_MAX_NODE_ID || dz_handshake_parse_id(node_id, host, &port))
         return DZ_ENODEID;
     memset(&l->peer, 0, sizeof(l->peer));
     memcpy(l->peer.id, node_id, strlen(node_id) + 1);

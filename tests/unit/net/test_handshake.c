@@ -117,11 +117,11 @@ static void a_node_id_is_a_name_a_host_and_a_port(void **state)
     char host[256];
     uint16_t port;
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-        assert_int_equal(dz_node_id_parse(bad[i], host, &port), DZ_ENODEID);
-    assert_int_equal(dz_node_id_parse("node-1_x@example.org:65535", host, &port), 0);
+        assert_int_equal(dz_handshake_parse_id(bad[i], host, &port), DZ_ENODEID);
+    assert_int_equal(dz_handshake_parse_id("node-1_x@example.org:65535", host, &port), 0);
     assert_string_equal(host, "example.org");
     assert_int_equal(port, 65535);
-    assert_int_equal(dz_node_id_parse("a@[::1]:0", host, &port), 0);
+    assert_int_equal(dz_handshake_parse_id("a@[::1]:0", host, &port), 0);
     assert_string_equal(host, "::1");
     assert_int_equal(port, 0);
 }

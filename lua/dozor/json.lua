@@ -1,12 +1,13 @@
 --- json.lua - lua-cjson, set up so that everything that can be a message can be shown.
 --- NaN and infinities become null (JSON has neither), lists with holes become arrays with nulls while they are not much longer
---- than what they hold, numbers keep 16 digits. 64-bit cdata integers become text, as most readers of JSON would round them.
+--- than what they hold, numbers keep 14 digits (the most lua-cjson gives). 64-bit cdata integers become text, as most readers of JSON
+--- would round them.
 
 local cjson = require("cjson").new()
 
 cjson.encode_invalid_numbers("null")
 cjson.encode_sparse_array(true, 2, 16)
-cjson.encode_number_precision(16)
+cjson.encode_number_precision(14)
 cjson.encode_keep_buffer(false)
 
 local M = {}

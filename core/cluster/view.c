@@ -117,7 +117,7 @@ int dz_view_rebuild(struct dz_view *v, const struct dz_membership *m)
     uint32_t count = 0;
     int err = m && m->count && !entries ? DZ_ENOMEM : 0;
     pthread_mutex_lock(&v->lock);
-    for (uint32_t i = 0; !err && i < m->count; i++) {
+    for (uint32_t i = 0; !err && m && i < m->count; i++) {
         if (!dz_node_is_met(m->nodes[i]))
             continue;
         err = fill(v, &entries[count], m->nodes[i], wall_ms);

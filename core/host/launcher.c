@@ -105,7 +105,7 @@ static void tell(const struct dz_launched *n, int64_t status, int signal)
     if (signal)
         dz_cli_fail(0, "node %s (process %d) was ended by signal %d (%s)", n->config->id, (int)n->process.pid, signal,
                     strsignal(signal));
-    else if (status != 0 || !n->launcher->stopping)
+    else if (status != 0 || (!n->launcher->stopping && n->index != 0))
         dz_cli_fail(0, "node %s (process %d) ended with exit code %d", n->config->id, (int)n->process.pid, (int)status);
 }
 

@@ -246,41 +246,11 @@ static uint32_t thread_count(void *ctx)
     return atomic_load_explicit(&host->sched.count, memory_order_acquire);
 }
 
-static void tell_node(struct dz_host *host, const char *type, uint32_t node, const char *id, const char *reason)
-{
-    struct dz_buf buf;
-    struct dz_build b;
-    struct dz_thread *t = &host->sched.workers[DZ_THREAD_SYSTEM]->thread;
-    dz_buf_init(&buf);
-    dz_build_init(&b, &buf);
-    dz_build_map(&b, 4);
-    dz_build_kstring(&b, "type", type);
-    dz_build_kstring(&b, "node_id", id);
-    dz_build_kint(&b, "incarnation", (int64_t)dz_nodes_get(&host->rt.nodes, node)->incarnation);
-    dz_build_kstring(&b, "reason", reason);
-    if (dz_build_done(&b) == DZ_OK)
-        dz_events_emit(t, buf.data, buf.len);
-    dz_buf_fini(&buf);
-    dz_log_info(&host->log, type, "node", id, "reason", reason ? reason : "", NULL);
-}
-
-static void node_up(void *ctx, uint32_t node, const char *id, const char *reason)
-{
-    tell_node(ctx, "node_up", node, id, reason);
-}
-
-static void node_down(void *ctx, uint32_t node, const char *id, const char *reason)
-{
-    tell_node(ctx, "node_down", node, id, reason);
-}
-
 void dz_ports_fill_cluster(struct dz_host *host, struct dz_cluster_callbacks *callbacks)
 {
     *callbacks = (struct dz_cluster_callbacks){
         .ctx = host,
         .thread_count = thread_count,
         .behavior_hash = behavior_hash,
-        .node_up = node_up,
-        .node_down = node_down,
     };
 }

@@ -47,7 +47,8 @@ void dz_channel_fini(struct dz_channel *c)
 /* Always in plain text: the peer that speaks the other language understands it. */
 static int refuse_secret(struct dz_channel *c)
 {
-    struct dz_frame refuse = {.type = DZ_FRAME_REFUSE, .version = DZ_NET_VERSION, .reason = DZ_REFUSAL_SECRET};
+    struct dz_frame refuse = {
+        .type = DZ_FRAME_REFUSE, .version = DZ_NET_VERSION, .reason = DZ_REFUSAL_SECRET};
     int err = dz_frame_encode(&c->out, &refuse);
     return err ? err : DZ_EAUTH;
 }

@@ -22,11 +22,11 @@
 #include "base/buf.h"
 #include "net/transport.h"
 
-#define DZ_FRAME_MAX_PAYLOAD 65536u  /* bytes of a DATA, FRAGMENT or MEMBERSHIP */
-#define DZ_FRAME_PREFIX 4u           /* the length itself */
-#define DZ_FRAME_MAX_HEAD 64u        /* more than any type's fixed part, prefix included */
-#define DZ_FRAME_MAX_HELLO (DZ_NET_MAX_ATTRIBUTES + DZ_NET_MAX_KNOWN_PEERS + 1024u)
-#define DZ_FRAME_LANES 16u
+#define DZ_FRAME_MAX_PAYLOAD 65536u /* bytes of a DATA, FRAGMENT or MEMBERSHIP */
+#define DZ_FRAME_PREFIX      4u     /* the length itself */
+#define DZ_FRAME_MAX_HEAD    64u    /* more than any type's fixed part, prefix included */
+#define DZ_FRAME_MAX_HELLO   (DZ_NET_MAX_ATTRIBUTES + DZ_NET_MAX_KNOWN_PEERS + 1024u)
+#define DZ_FRAME_LANES       16u
 
 enum dz_frame_type {
     DZ_FRAME_HELLO = 1,
@@ -42,21 +42,21 @@ enum dz_frame_type {
 };
 
 #define DZ_FRAGMENT_FIRST 1u
-#define DZ_FRAGMENT_LAST 2u
+#define DZ_FRAGMENT_LAST  2u
 
 struct dz_frame {
     enum dz_frame_type type;
-    uint64_t number;       /* DATA, FRAGMENT */
-    uint64_t acknowledged; /* DATA, FRAGMENT, ACK, HEARTBEAT */
-    uint64_t key;          /* DATA, FRAGMENT */
-    uint32_t total;        /* FRAGMENT: bytes of the whole message */
-    uint8_t lane;          /* FRAGMENT */
-    uint8_t flags;         /* FRAGMENT */
-    uint8_t reason;        /* REFUSE */
-    uint16_t version;      /* REFUSE */
-    uint64_t known_incarnation; /* REFUSE */
+    uint64_t number;                /* DATA, FRAGMENT */
+    uint64_t acknowledged;          /* DATA, FRAGMENT, ACK, HEARTBEAT */
+    uint64_t key;                   /* DATA, FRAGMENT */
+    uint32_t total;                 /* FRAGMENT: bytes of the whole message */
+    uint8_t lane;                   /* FRAGMENT */
+    uint8_t flags;                  /* FRAGMENT */
+    uint8_t reason;                 /* REFUSE */
+    uint16_t version;               /* REFUSE */
+    uint64_t known_incarnation;     /* REFUSE */
     struct dz_peer_figures figures; /* HEARTBEAT */
-    const uint8_t *data;   /* the body's bytes: HELLO, HELLO_ACK, DATA, FRAGMENT, MEMBERSHIP */
+    const uint8_t *data;            /* the body's bytes: HELLO, HELLO_ACK, DATA, FRAGMENT, MEMBERSHIP */
     size_t len;
 };
 

@@ -288,8 +288,8 @@ static void take_hello(struct dz_conn *conn, const struct dz_frame *frame)
     if (!err)
         err = dz_hello_decode(conn->hello.data, conn->hello.len, &hello);
     if (err) {
-        dz_greeting_failed(conn, err == DZ_EVERSION ? DZ_REFUSAL_VERSION : DZ_REFUSAL_GARBAGE, err == DZ_EVERSION,
-                           0);
+        dz_greeting_failed(conn, err == DZ_EVERSION ? DZ_REFUSAL_VERSION : DZ_REFUSAL_GARBAGE,
+                           err == DZ_EVERSION, 0);
         return;
     }
     enum dz_refusal why = dz_hello_check_receiver(&hello, &hub->self);
@@ -365,8 +365,8 @@ static void take_hello_ack(struct dz_conn *conn, const struct dz_frame *frame)
     if (!err)
         err = dz_hello_decode(conn->hello.data, conn->hello.len, &hello);
     if (err || hello.session == 0 || hello.dial != conn->dial) {
-        dz_greeting_failed(conn, err == DZ_EVERSION ? DZ_REFUSAL_VERSION : DZ_REFUSAL_GARBAGE, err == DZ_EVERSION,
-                           0);
+        dz_greeting_failed(conn, err == DZ_EVERSION ? DZ_REFUSAL_VERSION : DZ_REFUSAL_GARBAGE,
+                           err == DZ_EVERSION, 0);
         return;
     }
     enum dz_refusal why = dz_hello_check_receiver(&hello, &hub->self);

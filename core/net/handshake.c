@@ -179,7 +179,8 @@ enum dz_refusal dz_hello_check_receiver(const struct dz_hello *hello, const stru
     return DZ_REFUSAL_NONE;
 }
 
-enum dz_refusal dz_hello_check_life(const struct dz_hello *hello, uint64_t known_incarnation, uint64_t known_birth)
+enum dz_refusal dz_hello_check_life(const struct dz_hello *hello, uint64_t known_incarnation,
+                                    uint64_t known_birth)
 {
     if (known_incarnation == 0 || hello->incarnation > known_incarnation)
         return DZ_REFUSAL_NONE;

@@ -60,7 +60,8 @@ int dz_hello_decode(const uint8_t *data, size_t len, struct dz_hello *out);
 enum dz_refusal dz_hello_check_receiver(const struct dz_hello *hello, const struct dz_node_identity *self);
 
 /* Whether a hello is the life of the sender that we know (0: none yet) or a newer one: NONE, STALE. */
-enum dz_refusal dz_hello_check_life(const struct dz_hello *hello, uint64_t known_incarnation, uint64_t known_birth);
+enum dz_refusal dz_hello_check_life(const struct dz_hello *hello, uint64_t known_incarnation,
+                                    uint64_t known_birth);
 
 /* What the acceptor of a HELLO has going with the sender. */
 struct dz_crossing {

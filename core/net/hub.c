@@ -9,7 +9,7 @@
 #include "base/err.h"
 
 #define PARTING_MS 1000u /* for the last bytes of a connection, and of all of them at stop */
-#define SLOT_BITS 16u    /* of a peer's number; the rest counts sessions */
+#define SLOT_BITS  16u   /* of a peer's number; the rest counts sessions */
 
 static const struct dz_transport_ops operations;
 
@@ -88,7 +88,8 @@ static void rearm(struct dz_hub *hub)
     hub->port->wake_in(hub->port->ctx, in);
 }
 
-void dz_hub_set_timer(struct dz_hub *hub, struct dz_timer *timer, uint64_t in_ms, void (*due)(struct dz_timer *))
+void dz_hub_set_timer(struct dz_hub *hub, struct dz_timer *timer, uint64_t in_ms,
+                      void (*due)(struct dz_timer *))
 {
     dz_timer_set(&hub->timers, timer, now_ms(hub) + in_ms, due);
     if (dz_heap_top(&hub->timers) == &timer->node)
@@ -398,7 +399,8 @@ void dz_hub_plan_dial(struct dz_hub *hub, struct dz_link *l)
 {
     if (hub->stopping || hub->closed || !dz_link_wants_dial(l) || dz_heap_holds(&l->redial.node))
         return;
-    uint64_t in = dz_link_next_delay_ms(l, hub->config.redial_base_ms, hub->config.redial_max_ms, hub->config.env);
+    uint64_t in =
+        dz_link_next_delay_ms(l, hub->config.redial_base_ms, hub->config.redial_max_ms, hub->config.env);
     dz_hub_set_timer(hub, &l->redial, in, redial);
 }
 
@@ -452,7 +454,8 @@ static void op_forget(struct dz_transport *t, const char *node_id)
         l->wanted = false;
 }
 
-static int op_send(struct dz_transport *t, uint64_t peer, uint64_t key, const void *data, size_t len, unsigned flags)
+static int op_send(struct dz_transport *t, uint64_t peer, uint64_t key, const void *data, size_t len,
+                   unsigned flags)
 {
     struct dz_link *l = find(t, peer);
     return l ? dz_link_send(l, peer, key, data, len, flags) : DZ_ENOCONNECTION;

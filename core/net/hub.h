@@ -34,21 +34,21 @@ struct dz_conn {
     struct dz_list node; /* in dz_hub.conns until closed */
     struct dz_hub *hub;
     enum dz_conn_phase phase;
-    bool ours;      /* we dialled */
-    bool reading;   /* its bytes are being handled right now */
-    bool writing;   /* the port's: a write is under way */
-    bool heard;     /* any byte came */
-    bool greeted;   /* our HELLO is out */
-    bool counted;   /* among the handshakes of peers */
-    bool loopback;  /* both ends */
-    bool resumes;   /* the session offered is the one we have */
+    bool ours;     /* we dialled */
+    bool reading;  /* its bytes are being handled right now */
+    bool writing;  /* the port's: a write is under way */
+    bool heard;    /* any byte came */
+    bool greeted;  /* our HELLO is out */
+    bool counted;  /* among the handshakes of peers */
+    bool loopback; /* both ends */
+    bool resumes;  /* the session offered is the one we have */
     atomic_bool attention;
     struct dz_link *link; /* dialled: from the start; accepted: from its HELLO on */
     uint64_t dial;        /* its number */
     uint64_t session;     /* the one offered */
     uint64_t number;      /* the peer's, while up */
     struct dz_channel channel;
-    struct dz_buf hello;  /* body of the peer's HELLO or HELLO_ACK */
+    struct dz_buf hello; /* body of the peer's HELLO or HELLO_ACK */
     struct dz_timer timer;
     char address[300];
 };
@@ -89,7 +89,7 @@ struct dz_hub {
     uint32_t slots_used;
     uint64_t next_serial;
     uint64_t next_dial;
-    struct dz_smap told;          /* failures of accepted connections already reported, "address reason" */
+    struct dz_smap told; /* failures of accepted connections already reported, "address reason" */
     struct dz_timer stop_timer;
     struct dz_transport_uv_stats stats;
 };
@@ -119,7 +119,8 @@ bool dz_conn_take_output(struct dz_conn *conn, struct dz_buf *into);
 void dz_conn_fini(struct dz_conn *conn);
 
 /* Between the hub's own files. */
-void dz_hub_set_timer(struct dz_hub *hub, struct dz_timer *timer, uint64_t in_ms, void (*due)(struct dz_timer *));
+void dz_hub_set_timer(struct dz_hub *hub, struct dz_timer *timer, uint64_t in_ms,
+                      void (*due)(struct dz_timer *));
 /* The link of a node, made if need be. DZ_ENODEID, DZ_ENOMEM, DZ_EOVERLOADED. */
 int dz_hub_link(struct dz_hub *hub, const char *node_id, struct dz_link **out);
 /* A number for a new session of the link. */

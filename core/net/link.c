@@ -110,8 +110,8 @@ uint64_t dz_link_peer_no(struct dz_link *l)
     return no;
 }
 
-void dz_link_attach(struct dz_link *l, void *conn, const struct dz_link_port *port_ops, struct dz_channel *channel,
-                    bool busy)
+void dz_link_attach(struct dz_link *l, void *conn, const struct dz_link_port *port_ops,
+                    struct dz_channel *channel, bool busy)
 {
     dz_assert(conn && channel->open);
     pthread_mutex_lock(&l->wire);
@@ -247,8 +247,8 @@ static bool flush(struct dz_link *l)
 static bool queued(struct dz_link *l)
 {
     pthread_mutex_lock(&l->queue);
-    bool some = l->urgent.len || (l->open && dz_session_has_next(&l->session)) ||
-                (l->parting && !l->goodbye_said);
+    bool some =
+        l->urgent.len || (l->open && dz_session_has_next(&l->session)) || (l->parting && !l->goodbye_said);
     pthread_mutex_unlock(&l->queue);
     return some;
 }
@@ -290,7 +290,8 @@ void dz_link_pump(struct dz_link *l)
     }
 }
 
-int dz_link_send(struct dz_link *l, uint64_t peer_no, uint64_t key, const void *data, size_t len, unsigned flags)
+int dz_link_send(struct dz_link *l, uint64_t peer_no, uint64_t key, const void *data, size_t len,
+                 unsigned flags)
 {
     pthread_mutex_lock(&l->queue);
     int err = DZ_ENOCONNECTION;

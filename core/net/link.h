@@ -21,9 +21,9 @@
 #include "net/session.h"
 #include "net/timer.h"
 
-#define DZ_LINK_MAX_URGENT (1024u * 1024u) /* bytes of frames that overtake and wait for the socket */
-#define DZ_LINK_FILL 65536u                /* bytes sealed at a time, so what overtakes waits for no more than that */
-#define DZ_LINK_ACK_DELAY_MS 20u           /* how long an acknowledgement waits for a frame to ride on */
+#define DZ_LINK_MAX_URGENT   (1024u * 1024u) /* bytes of frames that overtake and wait for the socket */
+#define DZ_LINK_FILL         65536u /* bytes sealed at a time, so what overtakes waits for no more than that */
+#define DZ_LINK_ACK_DELAY_MS 20u    /* how long an acknowledgement waits for a frame to ride on */
 
 /* The socket below an attached connection. */
 struct dz_link_port {
@@ -50,12 +50,12 @@ struct dz_link {
     uint32_t attempts;      /* dials since the last connection */
     enum dz_refusal told;   /* the failure reported last; NONE after a success */
     uint64_t last_heard_ns;
-    unsigned violations;    /* malformed frames since the last good message */
-    void *accepting;        /* a connection of the peer's, offered a session; NULL: none */
-    void *dialling;         /* the transport's connection attempt; NULL: none */
+    unsigned violations; /* malformed frames since the last good message */
+    void *accepting;     /* a connection of the peer's, offered a session; NULL: none */
+    void *dialling;      /* the transport's connection attempt; NULL: none */
     uint64_t dialling_no;
-    bool dialling_hello;    /* its HELLO is out */
-    uint64_t conn_dial;     /* the dial number of the attached connection */
+    bool dialling_hello; /* its HELLO is out */
+    uint64_t conn_dial;  /* the dial number of the attached connection */
     bool conn_ours;
     struct dz_timer redial;
     struct dz_timer ack;
@@ -98,8 +98,8 @@ bool dz_link_goodbye_out(struct dz_link *l);
 uint64_t dz_link_peer_no(struct dz_link *l);
 
 /* The connection. `busy` when the transport still has writes of its own under way; it calls dz_link_idle after them. */
-void dz_link_attach(struct dz_link *l, void *conn, const struct dz_link_port *port_ops, struct dz_channel *channel,
-                    bool busy);
+void dz_link_attach(struct dz_link *l, void *conn, const struct dz_link_port *port_ops,
+                    struct dz_channel *channel, bool busy);
 /* Afterwards no thread touches the connection or its channel any more. */
 void dz_link_detach(struct dz_link *l);
 /* The loop's write has ended, everything before it is written: go on. */
@@ -112,7 +112,8 @@ bool dz_link_failed(struct dz_link *l);
 int dz_link_feed(struct dz_link *l, const uint8_t *data, size_t len);
 
 /* Any thread. DZ_ENOCONNECTION when `peer_no` is not the open session. */
-int dz_link_send(struct dz_link *l, uint64_t peer_no, uint64_t key, const void *data, size_t len, unsigned flags);
+int dz_link_send(struct dz_link *l, uint64_t peer_no, uint64_t key, const void *data, size_t len,
+                 unsigned flags);
 /* HEARTBEAT (its acknowledgement is filled in) or MEMBERSHIP. */
 int dz_link_send_urgent(struct dz_link *l, uint64_t peer_no, struct dz_frame *frame);
 void dz_link_pump(struct dz_link *l);
@@ -131,7 +132,8 @@ void dz_link_flush_acks(struct dz_link *l);
 /* Reconnecting. The first attempt after a connection is immediate; the n-th after it waits base * 2^(n-2), at most max,
  * and of that between a half and the whole. */
 bool dz_link_wants_dial(struct dz_link *l);
-uint64_t dz_link_next_delay_ms(struct dz_link *l, uint32_t base_ms, uint32_t max_ms, const struct dz_env *env);
+uint64_t dz_link_next_delay_ms(struct dz_link *l, uint32_t base_ms, uint32_t max_ms,
+                               const struct dz_env *env);
 void dz_link_crossing(const struct dz_link *l, const char *self_id, struct dz_crossing *out);
 
 /* What a HELLO or HELLO_ACK of ours says about this peer. */

@@ -22,7 +22,8 @@ void dz_reassembly_fini(struct dz_reassembly *r)
     dz_buf_fini(&r->done);
 }
 
-static bool fits(const struct dz_reassembly *r, const struct dz_reassembly_lane *lane, const struct dz_frame *f)
+static bool fits(const struct dz_reassembly *r, const struct dz_reassembly_lane *lane,
+                 const struct dz_frame *f)
 {
     bool first = f->flags & DZ_FRAGMENT_FIRST, last = f->flags & DZ_FRAGMENT_LAST;
     if (f->flags & ~(DZ_FRAGMENT_FIRST | DZ_FRAGMENT_LAST) || first != (lane->total == 0))
@@ -35,7 +36,8 @@ static bool fits(const struct dz_reassembly *r, const struct dz_reassembly_lane 
     return r->held + f->len <= r->limit && (first || f->key == lane->key);
 }
 
-int dz_reassembly_add(struct dz_reassembly *r, const struct dz_frame *fragment, const uint8_t **data, size_t *len)
+int dz_reassembly_add(struct dz_reassembly *r, const struct dz_frame *fragment, const uint8_t **data,
+                      size_t *len)
 {
     dz_assert(fragment->type == DZ_FRAME_FRAGMENT && fragment->lane < DZ_FRAME_LANES);
     struct dz_reassembly_lane *lane = &r->lanes[fragment->lane];

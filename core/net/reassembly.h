@@ -27,6 +27,7 @@ struct dz_reassembly {
 void dz_reassembly_init(struct dz_reassembly *r, size_t limit);
 void dz_reassembly_fini(struct dz_reassembly *r);
 /* 1: the message is whole, its bytes at *data until the next call; 0: more to come. */
-int dz_reassembly_add(struct dz_reassembly *r, const struct dz_frame *fragment, const uint8_t **data, size_t *len);
+int dz_reassembly_add(struct dz_reassembly *r, const struct dz_frame *fragment, const uint8_t **data,
+                      size_t *len);
 
 #endif

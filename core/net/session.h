@@ -38,14 +38,14 @@ struct dz_session {
     uint32_t sent_cap;            /* a power of two */
     uint64_t first_sent;
     uint64_t next_number;
-    uint64_t next_write; /* the next number to be written; below next_number after a resume */
-    uint64_t received;   /* the last number received */
-    uint64_t ack_told;   /* the last acknowledgement that went out on the present connection */
+    uint64_t next_write;  /* the next number to be written; below next_number after a resume */
+    uint64_t received;    /* the last number received */
+    uint64_t ack_told;    /* the last acknowledgement that went out on the present connection */
     size_t unacked_bytes; /* received since then */
     struct dz_reassembly reassembly;
 };
 
-#define DZ_SESSION_OVERHEAD 128u /* what a queued message costs besides its bytes */
+#define DZ_SESSION_OVERHEAD  128u           /* what a queued message costs besides its bytes */
 #define DZ_SESSION_ACK_EVERY (256u * 1024u) /* received bytes after which an acknowledgement is due at once */
 
 void dz_session_init(struct dz_session *s, uint64_t id, size_t limit);

@@ -64,7 +64,8 @@ static struct dz_tls_context *context_of(SSL *ssl)
 }
 
 /* The dialler offers the secret. After a retry request `md` names the hash that was chosen; ours is always SHA-256. */
-static int offer_psk(SSL *ssl, const EVP_MD *md, const unsigned char **id, size_t *id_len, SSL_SESSION **session)
+static int offer_psk(SSL *ssl, const EVP_MD *md, const unsigned char **id, size_t *id_len,
+                     SSL_SESSION **session)
 {
     *session = NULL;
     *id = (const unsigned char *)identity;
@@ -101,11 +102,12 @@ static int context_new(struct dz_tls_context **out)
     SSL_CTX_set_mode(c->ctx, SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_session_cache_mode(c->ctx, SSL_SESS_CACHE_OFF);
     /* OpenSSL wants a name for what may be "resumed" once peers are verified, and a pre-shared key is a session to it. */
-    bool ok = SSL_CTX_set_session_id_context(c->ctx, (const unsigned char *)identity, sizeof(identity) - 1) == 1 &&
-              SSL_CTX_set_min_proto_version(c->ctx, TLS1_3_VERSION) == 1 &&
-              SSL_CTX_set_max_proto_version(c->ctx, TLS1_3_VERSION) == 1 &&
-              SSL_CTX_set_ciphersuites(c->ctx, "TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256") == 1 &&
-              SSL_CTX_set1_groups_list(c->ctx, "X25519:P-256") == 1 && SSL_CTX_set_num_tickets(c->ctx, 0) == 1;
+    bool ok =
+        SSL_CTX_set_session_id_context(c->ctx, (const unsigned char *)identity, sizeof(identity) - 1) == 1 &&
+        SSL_CTX_set_min_proto_version(c->ctx, TLS1_3_VERSION) == 1 &&
+        SSL_CTX_set_max_proto_version(c->ctx, TLS1_3_VERSION) == 1 &&
+        SSL_CTX_set_ciphersuites(c->ctx, "TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256") == 1 &&
+        SSL_CTX_set1_groups_list(c->ctx, "X25519:P-256") == 1 && SSL_CTX_set_num_tickets(c->ctx, 0) == 1;
     /* With a secret no certificate is ever sent; whoever sends one instead of proving the secret fails here. */
     SSL_CTX_set_verify(c->ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
     return ok ? 0 : DZ_ECONFIG;

@@ -26,12 +26,13 @@
 #include <stdint.h>
 #include "base/buf.h"
 
-#define DZ_NET_MAX_NODE_ID 327            /* name 64 + '@' + host 255 + ':' + port 5, and room for brackets */
-#define DZ_NET_MAX_ATTRIBUTES 4096u       /* bytes of the attributes told in the hello */
-#define DZ_NET_MAX_KNOWN_PEERS 32768u     /* bytes of the list of known peers told in the hello */
-#define DZ_NET_MAX_MEMBERSHIP 65536u      /* bytes of one membership message */
-#define DZ_NET_MAX_MESSAGE (16u * 1024u * 1024u + 64u * 1024u) /* a term of the greatest size and its header */
-#define DZ_NET_SESSION_LIMIT (32u * 1024u * 1024u)             /* default bound of unacknowledged bytes of a session */
+#define DZ_NET_MAX_NODE_ID     327    /* name 64 + '@' + host 255 + ':' + port 5, and room for brackets */
+#define DZ_NET_MAX_ATTRIBUTES  4096u  /* bytes of the attributes told in the hello */
+#define DZ_NET_MAX_KNOWN_PEERS 32768u /* bytes of the list of known peers told in the hello */
+#define DZ_NET_MAX_MEMBERSHIP  65536u /* bytes of one membership message */
+#define DZ_NET_MAX_MESSAGE                                                                                   \
+    (16u * 1024u * 1024u + 64u * 1024u)            /* a term of the greatest size and its header */
+#define DZ_NET_SESSION_LIMIT (32u * 1024u * 1024u) /* default bound of unacknowledged bytes of a session */
 
 /* Who is at the other end. Everything is borrowed for the time of the call. */
 struct dz_peer_info {
@@ -55,12 +56,12 @@ struct dz_peer_figures {
 };
 
 enum dz_peer_closed {
-    DZ_PEER_EOF = 1,  /* the connection ended; the session waits to be resumed and the link is dialled again */
-    DZ_PEER_ERROR,    /* the same, by an error of the socket or of the encryption */
+    DZ_PEER_EOF = 1, /* the connection ended; the session waits to be resumed and the link is dialled again */
+    DZ_PEER_ERROR,   /* the same, by an error of the socket or of the encryption */
     DZ_PEER_PROTOCOL, /* the same, because of malformed frames */
     DZ_PEER_REFUSED,  /* the redial after a closed connection was refused: nobody listens there any more */
-    DZ_PEER_GOODBYE,  /* the peer said goodbye: session over, not dialled any more unless `dial` is called again */
-    DZ_PEER_RESET,    /* one side cannot resume: session over; the same life's new session follows as peer_up */
+    DZ_PEER_GOODBYE, /* the peer said goodbye: session over, not dialled any more unless `dial` is called again */
+    DZ_PEER_RESET, /* one side cannot resume: session over; the same life's new session follows as peer_up */
     DZ_PEER_REPLACED, /* a newer incarnation of the node is here: session over; its peer_up follows */
 };
 
@@ -71,11 +72,12 @@ enum dz_refusal {
     DZ_REFUSAL_SELF = 2,           /* the other end is ourselves */
     DZ_REFUSAL_WRONG_RECEIVER = 3, /* another node than the intended one lives at that address */
     DZ_REFUSAL_STALE = 4,          /* a newer (or equal, but different) incarnation of the sender is known */
-    DZ_REFUSAL_SECRET = 5,         /* the cluster secrets differ, or only one side has one, or a certificate is bad */
-    DZ_REFUSAL_INSECURE = 6,       /* plain text off loopback without `insecure` */
-    DZ_REFUSAL_BUSY = 7,           /* the other connection of two that crossed wins, or a goodbye is under way; not reported */
-    DZ_REFUSAL_DENIED = 8,         /* the owner's `admit` said no */
-    DZ_REFUSAL_STOPPING = 9,       /* the node is stopping */
+    DZ_REFUSAL_SECRET = 5, /* the cluster secrets differ, or only one side has one, or a certificate is bad */
+    DZ_REFUSAL_INSECURE = 6, /* plain text off loopback without `insecure` */
+    DZ_REFUSAL_BUSY =
+        7, /* the other connection of two that crossed wins, or a goodbye is under way; not reported */
+    DZ_REFUSAL_DENIED = 8,   /* the owner's `admit` said no */
+    DZ_REFUSAL_STOPPING = 9, /* the node is stopping */
     /* Never sent: */
     DZ_REFUSAL_GARBAGE = 32,     /* bytes that are no handshake */
     DZ_REFUSAL_TIMEOUT = 33,     /* the handshake took too long */
@@ -126,7 +128,8 @@ struct dz_transport_ops {
     /* Queues one message; bytes are copied. Messages of one key keep their order, different keys take turns.
      * DZ_ENOCONNECTION: the session is over. DZ_EOVERLOADED: full, wait for `writable`. DZ_ETOOLARGE, DZ_ENOMEM.
      * Not connected is no error: the message waits for the connection. */
-    int (*send)(struct dz_transport *t, uint64_t peer, uint64_t key, const void *data, size_t len, unsigned flags);
+    int (*send)(struct dz_transport *t, uint64_t peer, uint64_t key, const void *data, size_t len,
+                unsigned flags);
     /* Unnumbered, overtakes messages, lost with the connection. DZ_ENOCONNECTION when there is none now, DZ_EOVERLOADED,
      * DZ_ETOOLARGE, DZ_ENOMEM. */
     int (*send_membership)(struct dz_transport *t, uint64_t peer, const void *data, size_t len);

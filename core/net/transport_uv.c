@@ -15,7 +15,7 @@
 #include "base/err.h"
 #include "net/hub.h"
 
-#define BACKLOG 128
+#define BACKLOG    128
 #define READ_BYTES 65536u
 
 struct dz_transport_uv {
@@ -277,7 +277,8 @@ static void on_connect(uv_connect_t *req, int status)
     if (status == 0)
         status = begin(c);
     if (status < 0)
-        dz_conn_dial_failed(&c->base, status == UV_ECONNREFUSED ? DZ_REFUSAL_CONNECT : DZ_REFUSAL_UNREACHABLE);
+        dz_conn_dial_failed(&c->base,
+                            status == UV_ECONNREFUSED ? DZ_REFUSAL_CONNECT : DZ_REFUSAL_UNREACHABLE);
     else
         dz_conn_connected(&c->base, ends_of(&c->tcp, text, sizeof(text)));
 }
@@ -418,7 +419,8 @@ static int make_tls(const struct dz_transport_uv_config *config, struct dz_tls_c
         snprintf(why, sizeof(why), "cert, key and ca go together");
         err = DZ_ECONFIG;
     } else if (all) {
-        err = dz_tls_context_new_files(out, config->tls_cert, config->tls_key, config->tls_ca, why, sizeof(why));
+        err = dz_tls_context_new_files(out, config->tls_cert, config->tls_key, config->tls_ca, why,
+                                       sizeof(why));
     } else if (config->secret) {
         err = dz_tls_context_new_secret(out, config->secret, config->secret_len);
     }
@@ -479,12 +481,16 @@ static int listen_address(struct dz_transport_uv *t, struct sockaddr_storage *ou
 static int listen_error(int uv)
 {
     switch (uv) {
-    case 0: return 0;
-    case UV_EADDRINUSE: return DZ_EADDRINUSE;
+    case 0:
+        return 0;
+    case UV_EADDRINUSE:
+        return DZ_EADDRINUSE;
     case UV_EADDRNOTAVAIL:
     case UV_EAFNOSUPPORT:
-    case UV_EACCES: return DZ_ECONFIG;
-    default: return DZ_EIO;
+    case UV_EACCES:
+        return DZ_ECONFIG;
+    default:
+        return DZ_EIO;
     }
 }
 

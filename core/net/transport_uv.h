@@ -23,7 +23,7 @@ struct dz_transport_uv_config {
     const struct dz_env *env;
     const struct dz_log *log;
     const struct dz_transport_events *events;
-    void *ctx; /* given to every event */
+    void *ctx;               /* given to every event */
     const char *listen_host; /* a numeric address or a name */
     uint16_t listen_port;    /* 0 takes a free one */
     const char *secret;      /* NULL: none; with one every connection is TLS 1.3, also on loopback */

@@ -72,8 +72,8 @@ static void every_frame_comes_back_as_it_was(void **state)
 static void the_bytes_are_big_endian_and_length_prefixed(void **state)
 {
     (void)state;
-    static const uint8_t expected[] = {0, 0, 0, 26, 5, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0,
-                                       1, 3, 'x'};
+    static const uint8_t expected[] = {0, 0, 0, 26, 5, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0,
+                                       0, 0, 0, 0,  0, 2, 0, 0, 0, 0, 0, 0, 1, 3, 'x'};
     struct dz_buf b;
     encode(&b, &(struct dz_frame){.type = DZ_FRAME_DATA,
                                   .number = 1,
@@ -109,11 +109,11 @@ static void malformed_heads_are_refused(void **state)
 {
     (void)state;
     static const uint8_t bad[][5] = {
-        {0, 0, 0, 0, DZ_FRAME_READY},         /* no room for the type */
-        {0, 0, 0, 2, DZ_FRAME_READY},         /* longer than its type */
-        {0, 0, 0, 8, DZ_FRAME_ACK},           /* shorter than its type */
-        {0, 0, 0, 24, DZ_FRAME_DATA},         /* the same */
-        {0, 0, 0, 1, 0},                      /* no such type */
+        {0, 0, 0, 0, DZ_FRAME_READY},          /* no room for the type */
+        {0, 0, 0, 2, DZ_FRAME_READY},          /* longer than its type */
+        {0, 0, 0, 8, DZ_FRAME_ACK},            /* shorter than its type */
+        {0, 0, 0, 24, DZ_FRAME_DATA},          /* the same */
+        {0, 0, 0, 1, 0},                       /* no such type */
         {0, 0, 0, 1, DZ_FRAME_MEMBERSHIP + 1}, /* no such type */
         {0xff, 0xff, 0xff, 0xff, DZ_FRAME_HELLO},
     };
@@ -126,7 +126,10 @@ static void malformed_heads_are_refused(void **state)
 static void a_fragment_names_a_lane_and_carries_bytes(void **state)
 {
     (void)state;
-    struct dz_frame f = {.type = DZ_FRAME_FRAGMENT, .lane = DZ_FRAME_LANES, .total = 9, .data = (const uint8_t *)"x",
+    struct dz_frame f = {.type = DZ_FRAME_FRAGMENT,
+                         .lane = DZ_FRAME_LANES,
+                         .total = 9,
+                         .data = (const uint8_t *)"x",
                          .len = 1};
     struct dz_frame got;
     struct dz_buf b;

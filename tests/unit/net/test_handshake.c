@@ -111,9 +111,10 @@ static void attributes_and_known_peers_are_bounded(void **state)
 static void a_node_id_is_a_name_a_host_and_a_port(void **state)
 {
     (void)state;
-    static const char *bad[] = {"",      "a",      "a@b",     "a@b:",     "@b:1",    "a@:1",      "a@b:65536", "a@b:01",
-                                "a@b:x", "1@b:1",  "a b@c:1", "a@b c:1",  "a@b@c:1", "a@b/c:1",   "a@b:-1",    "a@b>:1",
-                                "a:1",   "a@b:1 ", "-a@b:1",  "a@b:1\n2", ":1@a",    "a@b:123456"};
+    static const char *bad[] = {"",          "a",        "a@b",    "a@b:",      "@b:1",    "a@:1",
+                                "a@b:65536", "a@b:01",   "a@b:x",  "1@b:1",     "a b@c:1", "a@b c:1",
+                                "a@b@c:1",   "a@b/c:1",  "a@b:-1", "a@b>:1",    "a:1",     "a@b:1 ",
+                                "-a@b:1",    "a@b:1\n2", ":1@a",   "a@b:123456"};
     char host[256];
     uint16_t port;
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
@@ -163,7 +164,8 @@ static void of_two_connections_that_cross_both_ends_keep_the_same_one(void **sta
     assert_false(dz_crossing_accepts(&lower, 0));
     assert_true(dz_crossing_accepts(&higher, 0));
     /* The lower's dial has been taken meanwhile: the higher's stale hello changes nothing. */
-    struct dz_crossing taken = {.established = true, .established_ours = true, .our_dial = 1, .we_are_lower = true};
+    struct dz_crossing taken = {
+        .established = true, .established_ours = true, .our_dial = 1, .we_are_lower = true};
     assert_false(dz_crossing_accepts(&taken, 0));
     taken.we_are_lower = false;
     assert_false(dz_crossing_accepts(&taken, 0));
@@ -174,7 +176,8 @@ static void a_peer_that_dials_anew_has_lost_what_it_had(void **state)
     (void)state;
     struct dz_crossing none = {0};
     struct dz_crossing theirs = {.established = true, .our_dial = 3, .we_are_lower = true};
-    struct dz_crossing ours = {.established = true, .established_ours = true, .our_dial = 3, .we_are_lower = true};
+    struct dz_crossing ours = {
+        .established = true, .established_ours = true, .our_dial = 3, .we_are_lower = true};
     assert_true(dz_crossing_accepts(&none, 0));
     assert_true(dz_crossing_accepts(&theirs, 0));
     assert_false(dz_crossing_accepts(&ours, 2));

@@ -7,13 +7,15 @@
 #include <cmocka.h>
 #include "base/alloc.h"
 #include "base/err.h"
+#include "fault_alloc.h"
 #include "net/hub.h"
 
 /* Two hubs over a network of memory: one step is one chunk carried, one end noticed, or the next deadline. The network
  * can be cut at any step, and one end can be made to notice later than the other. */
 
-#define WINDOW 700u /* bytes a try_write takes, so that messages are cut anywhere */
-#define CHUNK 900u
+#define WINDOW    700u /* bytes a try_write takes, so that messages are cut anywhere */
+#define CHUNK     900u /* bytes carried in one step */
+#define MAX_CHUNK 20000u
 #define MAX_CONNS 64
 
 struct fake {
@@ -24,7 +26,7 @@ struct fake {
     struct dz_buf inbox;
     struct dz_buf out;
     bool dialling;
-    bool finished; /* the other end will send no more */
+    bool finished;  /* the other end will send no more */
     int notices_in; /* steps until the end is noticed, -1: not at all */
     bool gone;
 };
@@ -52,6 +54,7 @@ struct net {
     bool attention;
     bool remote; /* not over loopback */
     unsigned turn;
+    size_t chunk;
     uint64_t now_ms;
     uint64_t seed;
     struct dz_env env;
@@ -153,8 +156,9 @@ static struct dz_conn *fake_dial(void *ctx, const char *host, uint16_t port)
 
 static void deliver(struct fake *f, const void *data, size_t len)
 {
-    if (f->other)
-        assert_int_equal(dz_buf_append(&f->other->inbox, data, len), 0);
+    /* The network itself has all the memory it wants; a failure that was ordered happens once. */
+    while (f->other && dz_buf_append(&f->other->inbox, data, len) != 0)
+        ;
 }
 
 static void fake_write(struct dz_conn *conn)
@@ -237,6 +241,7 @@ static void net_open(struct net *n, const char *secret)
     memset(n, 0, sizeof(*n));
     n->seed = 42;
     n->now_ms = 1000;
+    n->chunk = CHUNK;
     n->env = (struct dz_env){.now_ns = net_now, .wall_ms = net_now, .random = net_random, .ctx = n};
     n->events = (struct dz_transport_events){.peer_up = on_up,
                                              .peer_closed = on_closed,
@@ -302,8 +307,8 @@ static bool step_conn(struct fake *f)
         f->base.writing = false;
         dz_conn_written(&f->base);
     } else if (f->inbox.len) {
-        uint8_t chunk[CHUNK];
-        size_t len = f->inbox.len < CHUNK ? f->inbox.len : CHUNK;
+        uint8_t chunk[MAX_CHUNK];
+        size_t len = f->inbox.len < f->net->chunk ? f->inbox.len : f->net->chunk;
         memcpy(chunk, f->inbox.data, len);
         dz_buf_consume(&f->inbox, len);
         dz_conn_bytes(&f->base, chunk, len);
@@ -375,7 +380,8 @@ static void talk(struct side *s, uint32_t total)
 }
 
 /* The network is cut at one step and, after that many more, once again. */
-static void broken_at(const char *secret, bool both_dial, unsigned at, unsigned again, int a_notices, int b_notices)
+static void broken_at(const char *secret, bool both_dial, unsigned at, unsigned again, int a_notices,
+                      int b_notices)
 {
     const uint32_t total = 8;
     struct net n;
@@ -444,6 +450,54 @@ static void a_cut_at_any_step_over_tls_loses_nothing(void **state)
     (void)state;
     for (unsigned at = 0; at < 80; at += 2)
         broken_at("secret", at % 4 == 0, at, 5, 0, 3);
+}
+
+/* The timers' array is a control structure: its growth aborts, so it grows before. */
+static void grow_timers(struct dz_heap *heap)
+{
+    struct dz_heap_node nodes[16];
+    for (size_t i = 0; i < 16; i++) {
+        dz_heap_node_init(&nodes[i]);
+        assert_int_equal(dz_heap_push(heap, &nodes[i], 0), 0);
+    }
+    while (dz_heap_pop(heap))
+        ;
+}
+
+/* One allocation fails, whichever: at worst a connection or a session ends, and the two come together again. */
+static void any_allocation_may_fail(void **state)
+{
+    (void)state;
+    bool failed = true;
+    for (size_t at = 1; failed; at++) {
+        struct net n;
+        net_open(&n, NULL);
+        struct side *a = &n.side[0], *b = &n.side[1];
+        n.chunk = MAX_CHUNK;
+        grow_timers(&a->hub.timers);
+        grow_timers(&b->hub.timers);
+        dz_fault_alloc_fail_at(at);
+        while (dial(&n, 0) != 0)
+            ;
+        uint8_t data[70000] = {0};
+        for (unsigned i = 0; i < 6000 && (a->next < 3 || b->next < 3); i++) {
+            if (!step(&n))
+                break;
+            for (int k = 0; k < 2; k++) {
+                struct side *s = &n.side[k];
+                memcpy(data, &s->sent, sizeof(s->sent));
+                if (s->peer && s->sent < 6)
+                    s->sent += s->hub.base.ops->send(&s->hub.base, s->peer, 1, data, sizeof(data), 0) == 0;
+            }
+        }
+        failed = dz_fault_alloc_failed();
+        dz_fault_alloc_fail_at(0);
+        if (a->next < 3 || b->next < 3)
+            print_message("allocation %zu: %u %u\n", at, a->next, b->next);
+        assert_true(a->next >= 3 && b->next >= 3);
+        assert_true(a->closes[DZ_PEER_RESET] + b->closes[DZ_PEER_RESET] > 0 || a->wrong + b->wrong == 0);
+        net_close(&n);
+    }
 }
 
 static void dialling_at_any_distance_leaves_one_connection(void **state)
@@ -571,6 +625,7 @@ int main(void)
         cmocka_unit_test(a_cut_that_one_end_notices_late_loses_nothing),
         cmocka_unit_test(a_cut_that_one_end_never_notices_loses_nothing),
         cmocka_unit_test(a_cut_at_any_step_over_tls_loses_nothing),
+        cmocka_unit_test(any_allocation_may_fail),
         cmocka_unit_test(dialling_at_any_distance_leaves_one_connection),
         cmocka_unit_test(the_redial_is_immediate_then_backs_off_with_jitter),
         cmocka_unit_test(plain_text_off_loopback_needs_to_be_asked_for),

@@ -55,18 +55,23 @@ static void fragments_that_do_not_fit_are_refused(void **state)
     struct dz_frame other_key = part(0, 6, "d", 0);
     other_key.key = 6;
     dz_reassembly_init(&r, 100);
-    assert_int_equal(add(&r, part(0, 6, "abc", 0), &data, &len), DZ_EFORMAT);                    /* no first */
-    assert_int_equal(add(&r, part(0, 0, "abc", DZ_FRAGMENT_FIRST), &data, &len), DZ_EFORMAT);    /* nothing */
-    assert_int_equal(add(&r, part(0, DZ_NET_MAX_MESSAGE + 1, "abc", DZ_FRAGMENT_FIRST), &data, &len), DZ_EFORMAT);
-    assert_int_equal(add(&r, part(0, 2, "abc", DZ_FRAGMENT_FIRST), &data, &len), DZ_EFORMAT);    /* too much */
-    assert_int_equal(add(&r, part(0, 3, "abc", DZ_FRAGMENT_FIRST), &data, &len), DZ_EFORMAT);    /* last unsaid */
-    assert_int_equal(add(&r, part(0, 6, "abc", DZ_FRAGMENT_FIRST | 4), &data, &len), DZ_EFORMAT); /* unknown flag */
+    assert_int_equal(add(&r, part(0, 6, "abc", 0), &data, &len), DZ_EFORMAT);                 /* no first */
+    assert_int_equal(add(&r, part(0, 0, "abc", DZ_FRAGMENT_FIRST), &data, &len), DZ_EFORMAT); /* nothing */
+    assert_int_equal(add(&r, part(0, DZ_NET_MAX_MESSAGE + 1, "abc", DZ_FRAGMENT_FIRST), &data, &len),
+                     DZ_EFORMAT);
+    assert_int_equal(add(&r, part(0, 2, "abc", DZ_FRAGMENT_FIRST), &data, &len), DZ_EFORMAT); /* too much */
+    assert_int_equal(add(&r, part(0, 3, "abc", DZ_FRAGMENT_FIRST), &data, &len),
+                     DZ_EFORMAT); /* last unsaid */
+    assert_int_equal(add(&r, part(0, 6, "abc", DZ_FRAGMENT_FIRST | 4), &data, &len),
+                     DZ_EFORMAT); /* unknown flag */
     assert_int_equal(add(&r, part(0, 6, "abc", DZ_FRAGMENT_FIRST), &data, &len), 0);
-    assert_int_equal(add(&r, part(0, 6, "abc", DZ_FRAGMENT_FIRST), &data, &len), DZ_EFORMAT); /* a second first */
-    assert_int_equal(add(&r, part(0, 7, "d", 0), &data, &len), DZ_EFORMAT);                   /* another total */
-    assert_int_equal(add(&r, part(0, 6, "d", DZ_FRAGMENT_LAST), &data, &len), DZ_EFORMAT);    /* last too soon */
+    assert_int_equal(add(&r, part(0, 6, "abc", DZ_FRAGMENT_FIRST), &data, &len),
+                     DZ_EFORMAT);                                           /* a second first */
+    assert_int_equal(add(&r, part(0, 7, "d", 0), &data, &len), DZ_EFORMAT); /* another total */
+    assert_int_equal(add(&r, part(0, 6, "d", DZ_FRAGMENT_LAST), &data, &len), DZ_EFORMAT); /* last too soon */
     assert_int_equal(add(&r, other_key, &data, &len), DZ_EFORMAT);
-    assert_int_equal(add(&r, part(0, 6, "def", DZ_FRAGMENT_LAST), &data, &len), 1); /* what stood still stands */
+    assert_int_equal(add(&r, part(0, 6, "def", DZ_FRAGMENT_LAST), &data, &len),
+                     1); /* what stood still stands */
     assert_memory_equal(data, "abcdef", 6);
     dz_reassembly_fini(&r);
 }

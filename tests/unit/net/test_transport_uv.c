@@ -576,7 +576,7 @@ static void the_largest_message_passes_and_a_small_one_overtakes_it(void **state
     world_close(&w);
 }
 
-#define THREADS 4
+#define THREADS    4
 #define PER_THREAD 2000
 
 struct sender {

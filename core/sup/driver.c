@@ -42,12 +42,14 @@ static void send_reply(struct dz_thread *t, struct dz_rt *rt, struct dz_pid by, 
     }
     dz_buf_init(&buf);
     dz_build_init(&b, &buf);
-    if (r->has_pid) {
+    if (!r->has_pid) {
+        dz_build_nil(&b);
+    } else if (q->code == DZ_REQ_RESTART_CHILD) {
+        dz_build_pid_of(&b, &rt->nodes, r->pid);
+    } else {
         dz_build_array(&b, 2);
         dz_build_pid_of(&b, &rt->nodes, r->pid);
         dz_build_cstring(&b, r->child_id);
-    } else {
-        dz_build_nil(&b);
     }
     if (dz_build_done(&b) || dz_send_reply(t, by, q->from, q->ref, buf.data, buf.len))
         dz_send_error(t, by, q->from, q->ref, DZ_ENOMEM, NULL);
@@ -72,6 +74,7 @@ static uint64_t question_of(struct dz_supervisor *s, const struct dz_msg *m)
     struct dz_question *q = dz_alloc_must(sizeof *q);
     q->from = m->from;
     q->ref = m->ref;
+    q->code = m->code;
     s->questions++;
     return (uint64_t)(uintptr_t)q;
 }

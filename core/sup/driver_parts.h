@@ -17,6 +17,7 @@
 struct dz_question {
     struct dz_pid from;
     uint64_t ref;
+    uint16_t code;
 };
 
 /* Something the machine is to be told once all its present actions are performed. */

@@ -435,6 +435,8 @@ void dz_cluster_node(struct dz_cluster *c, struct dz_build *b, const char *id, s
         dz_view_build_self(&c->view, b);
         return;
     }
+    if (c->transport)
+        hear(c);
     struct dz_node *n = c->transport ? dz_membership_find(&c->membership, id, len) : NULL;
     if (n && !n->gone)
         dz_node_build(n, b, dz_cluster_now(c), dz_env_wall_ms(c->rt->env));

@@ -19,9 +19,10 @@
 
 /* --- lists of nodes --- */
 
+/* Also those whose own exchange is still to come: of two that join at once, the later one must hear of the other. */
 static bool is_told(const struct dz_node *n)
 {
-    return dz_node_is_met(n);
+    return n->peer != 0;
 }
 
 static void build_nodes(struct dz_cluster *c, struct dz_build *b)

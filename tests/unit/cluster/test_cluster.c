@@ -1,0 +1,269 @@
+#include "world.h"
+
+static void a_mesh_forms_from_one_seed(void **state)
+{
+    struct world w;
+    (void)state;
+    world_init(&w, 4);
+    world_mesh(&w);
+    struct dz_cluster_candidate nodes[4];
+    assert_int_equal(dz_cluster_candidates(w.hosts[2].cluster, nodes, 4), 4);
+    assert_true(nodes[0].local && nodes[0].node == 0 && nodes[0].connected);
+    assert_string_equal(nodes[0].id, "c@127.0.0.1:4002");
+    assert_string_equal(nodes[1].id, "a@127.0.0.1:4000");
+    assert_string_equal(nodes[3].id, "d@127.0.0.1:4003");
+    assert_true(nodes[3].connected && !nodes[3].local);
+    assert_int_equal(dz_cluster_status(w.hosts[0].cluster), DZ_CLUSTER_RUNNING);
+    world_fini(&w);
+}
+
+static void one_node_up_is_told_for_each_node(void **state)
+{
+    struct world w;
+    const char *seeds[] = { "a@127.0.0.1:4000" };
+    (void)state;
+    world_init(&w, 3);
+    host_start(&w.hosts[0], seeds, 1);
+    world_run(&w, 20);
+    assert_int_equal(w.hosts[0].done, 1);
+    host_start(&w.hosts[1], seeds, 1);
+    world_run(&w, 20);
+    host_start(&w.hosts[2], seeds, 1);
+    world_run(&w, 1000);
+    host_expect(&w, 0, "up b joined;up c joined;");
+    host_expect(&w, 1, "up a joined;up c joined;");
+    host_expect(&w, 2, "up a joined;up b joined;");
+    world_fini(&w);
+}
+
+static void start_waits_two_seconds_for_seeds_that_do_not_answer(void **state)
+{
+    struct world w;
+    const char *seeds[] = { "b@127.0.0.1:4001" };
+    (void)state;
+    world_init(&w, 2);
+    mem_net_start(&w.net, 1, w.hosts[1].id, 1, 1, dz_cluster_events(), w.hosts[1].cluster);
+    mem_net_mute(&w.net, 0, 1, true);
+    host_start(&w.hosts[0], seeds, 1);
+    world_run(&w, 1900);
+    assert_int_equal(w.hosts[0].done, 0);
+    assert_int_equal(dz_cluster_status(w.hosts[0].cluster), DZ_CLUSTER_STARTING);
+    world_run(&w, 200);
+    assert_int_equal(w.hosts[0].done, 1);
+    assert_int_equal(dz_cluster_status(w.hosts[0].cluster), DZ_CLUSTER_RUNNING);
+    world_fini(&w);
+}
+
+static void a_seed_that_is_not_there_does_not_delay_the_start(void **state)
+{
+    struct world w;
+    const char *seeds[] = { "nobody@127.0.0.1:9" };
+    (void)state;
+    world_init(&w, 1);
+    host_start(&w.hosts[0], seeds, 1);
+    world_run(&w, 10);
+    assert_int_equal(w.hosts[0].done, 1);
+    world_fini(&w);
+}
+
+static void a_killed_node_is_down_at_once_everywhere(void **state)
+{
+    struct world w;
+    (void)state;
+    world_init(&w, 3);
+    world_mesh(&w);
+    mem_net_kill(&w.net, 2);
+    world_run(&w, 10);
+    host_expect(&w, 0, "down c refused;");
+    host_expect(&w, 1, "down c refused;");
+    world_run(&w, 5000);
+    host_expect(&w, 0, "");
+    world_fini(&w);
+}
+
+static void a_silent_node_is_suspect_and_then_down(void **state)
+{
+    struct world w;
+    struct dz_cluster_candidate nodes[2];
+    (void)state;
+    world_init(&w, 2);
+    world_mesh(&w);
+    mem_net_mute(&w.net, 0, 1, true);
+    world_run(&w, 2200);
+    assert_int_equal(dz_cluster_candidates(w.hosts[0].cluster, nodes, 2), 2);
+    assert_false(nodes[1].connected);
+    host_expect(&w, 0, "");
+    world_run(&w, 1500);
+    host_expect(&w, 0, "down b timeout;");
+    host_expect(&w, 1, "down a timeout;");
+    mem_net_mute(&w.net, 0, 1, false);
+    world_run(&w, 100);
+    host_expect(&w, 0, "up b healed;");
+    host_expect(&w, 1, "up a healed;");
+    world_fini(&w);
+}
+
+static void a_link_that_drops_for_a_moment_causes_nothing(void **state)
+{
+    struct world w;
+    (void)state;
+    world_init(&w, 2);
+    world_mesh(&w);
+    struct actor *a = host_actor(&w, 0, 'A'), *b = host_actor(&w, 1, 'B');
+    struct dz_pid pid = world_pid(&w, 1, b->proc.pid, 0);
+    mem_net_cut(&w.net, 0, 1, true);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(actor_send(&w.hosts[0].rig.threads[1], DZ_MSG_SEND, a->proc.pid, pid, 0, i), 0);
+    world_run(&w, 300);
+    host_expect(&w, 1, "");
+    mem_net_cut(&w.net, 0, 1, false);
+    world_run(&w, 50);
+    host_expect(&w, 1, "B send 0;B send 1;B send 2;");
+    host_expect(&w, 0, "");
+    world_fini(&w);
+}
+
+static void a_node_that_others_reach_stays_suspect_and_is_unreachable_after_ten_seconds(void **state)
+{
+    struct world w;
+    (void)state;
+    world_init(&w, 3);
+    world_mesh(&w);
+    mem_net_mute(&w.net, 0, 1, true);
+    world_run(&w, 9500);
+    host_expect(&w, 0, "");
+    world_run(&w, 1000);
+    host_expect(&w, 0, "down b unreachable;");
+    host_expect(&w, 1, "down a unreachable;");
+    host_expect(&w, 2, "");
+    world_fini(&w);
+}
+
+static void time_in_which_we_stood_still_does_not_count(void **state)
+{
+    struct world w;
+    (void)state;
+    world_init(&w, 2);
+    world_mesh(&w);
+    for (int i = 0; i < 2; i++)
+        w.hosts[i].rig.now_ns += 20000 * RIG_MS;
+    world_run(&w, 2000);
+    host_expect(&w, 0, "");
+    host_expect(&w, 1, "");
+    world_fini(&w);
+}
+
+static void a_node_that_leaves_says_goodbye_and_may_come_back(void **state)
+{
+    struct world w;
+    const char *seeds[] = { "a@127.0.0.1:4000" };
+    (void)state;
+    world_init(&w, 2);
+    world_mesh(&w);
+    dz_cluster_stop(w.hosts[1].cluster, world_stopped, &w.hosts[1]);
+    world_run(&w, 20);
+    assert_int_equal(w.hosts[1].stopped, 1);
+    host_expect(&w, 0, "down b goodbye;");
+    host_expect(&w, 1, "down a stopped;");
+    assert_string_equal(dz_nodes_self_id(&w.hosts[1].rig.rt.nodes), DZ_LOCAL_NODE_ID);
+    host_start(&w.hosts[1], seeds, 1);
+    world_run(&w, 50);
+    host_expect(&w, 0, "up b joined;");
+    host_expect(&w, 1, "up a joined;");
+    world_fini(&w);
+}
+
+static void a_host_whose_clock_is_behind_takes_a_later_incarnation(void **state)
+{
+    struct world w;
+    const char *seeds[] = { "a@127.0.0.1:4000" };
+    (void)state;
+    world_init(&w, 2);
+    world_mesh(&w);
+    uint64_t first = w.hosts[1].cluster->incarnation;
+    mem_net_kill(&w.net, 1);
+    world_run(&w, 20);
+    host_expect(&w, 0, "down b refused;");
+    host_fini(&w.hosts[1]);
+    w.hosts[1].rig.now_ns = 0;
+    host_init(&w, 1);
+    uint64_t now = w.hosts[0].rig.now_ns;
+    w.hosts[1].rig.now_ns = 500 * RIG_MS; /* its wall clock reads less than at its first start */
+    host_start(&w.hosts[1], seeds, 1);
+    w.hosts[1].rig.now_ns = now;
+    world_run(&w, 100);
+    host_expect(&w, 0, "up b joined;");
+    assert_int_equal(w.hosts[1].cluster->incarnation, first + 1);
+    assert_int_equal(dz_nodes_get(&w.hosts[1].rig.rt.nodes, atomic_load(&w.hosts[1].rig.rt.nodes.self))->incarnation,
+                     first + 1);
+    world_fini(&w);
+}
+
+static void settings_are_checked_for_sense(void **state)
+{
+    const char *why;
+    const char *bad_seed[] = { "nonsense" };
+    struct dz_cluster_config config = { .node_id = "a@h:1" };
+    (void)state;
+    assert_int_equal(dz_cluster_config_check(&config, &why), 0);
+    config.suspect_ms = 400;
+    assert_int_equal(dz_cluster_config_check(&config, &why), DZ_ECONFIG);
+    assert_string_equal(why, "suspect_after_ms must be greater than heartbeat_interval_ms");
+    config.suspect_ms = 0;
+    config.seeds = bad_seed;
+    config.seed_count = 1;
+    assert_int_equal(dz_cluster_config_check(&config, &why), DZ_ENODEID);
+    config.seed_count = 0;
+    config.node_id = "a@h:0";
+    assert_int_equal(dz_cluster_config_check(&config, &why), DZ_ENODEID);
+    config.node_id = "a@h:1";
+    config.attributes = (const uint8_t *)"\x01";
+    config.attributes_len = 1;
+    assert_int_equal(dz_cluster_config_check(&config, &why), DZ_ECONFIG);
+}
+
+static void records_have_all_fields(void **state)
+{
+    struct world w;
+    struct dz_buf buf;
+    struct dz_build b;
+    char text[512];
+    (void)state;
+    world_init(&w, 2);
+    world_mesh(&w);
+    world_run(&w, 1000);
+    dz_buf_init(&buf);
+    dz_build_init(&b, &buf);
+    dz_cluster_node(w.hosts[0].cluster, &b, w.hosts[1].id, strlen(w.hosts[1].id));
+    assert_int_equal(dz_build_done(&b), 0);
+    dz_term_print(buf.data, buf.len, text, sizeof text);
+    assert_string_equal(text, "{id = \"b@127.0.0.1:4001\", name = \"b\", host = \"127.0.0.1\", port = 4001, "
+                              "status = \"up\", process_count = 0, uptime_ms = 1050, last_heartbeat_at = 2005, "
+                              "incarnation = 1000, attributes = {}}");
+    dz_buf_clear(&buf);
+    dz_cluster_node(w.hosts[0].cluster, &b, "x@h:1", 5);
+    dz_term_print(buf.data, buf.len, text, sizeof text);
+    assert_string_equal(text, "nil");
+    dz_buf_fini(&buf);
+    world_fini(&w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_mesh_forms_from_one_seed),
+        cmocka_unit_test(one_node_up_is_told_for_each_node),
+        cmocka_unit_test(start_waits_two_seconds_for_seeds_that_do_not_answer),
+        cmocka_unit_test(a_seed_that_is_not_there_does_not_delay_the_start),
+        cmocka_unit_test(a_killed_node_is_down_at_once_everywhere),
+        cmocka_unit_test(a_silent_node_is_suspect_and_then_down),
+        cmocka_unit_test(a_link_that_drops_for_a_moment_causes_nothing),
+        cmocka_unit_test(a_node_that_others_reach_stays_suspect_and_is_unreachable_after_ten_seconds),
+        cmocka_unit_test(time_in_which_we_stood_still_does_not_count),
+        cmocka_unit_test(a_node_that_leaves_says_goodbye_and_may_come_back),
+        cmocka_unit_test(a_host_whose_clock_is_behind_takes_a_later_incarnation),
+        cmocka_unit_test(settings_are_checked_for_sense),
+        cmocka_unit_test(records_have_all_fields),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

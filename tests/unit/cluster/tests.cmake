@@ -1,0 +1,10 @@
+# Hosts in these tests talk over tests/support/mem_transport.c.
+function(dz_cluster_test)
+  foreach(file ${ARGN})
+    dz_unit_test(cluster ${file})
+    target_sources(test_cluster_${file} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/../support/mem_transport.c)
+    target_include_directories(test_cluster_${file} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/../support)
+  endforeach()
+endfunction()
+
+dz_cluster_test(cluster router remote)

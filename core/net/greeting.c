@@ -89,6 +89,8 @@ void dz_greeting_failed(struct dz_conn *conn, enum dz_refusal why, bool tell, ui
     }
     if (tell && conn->channel.open)
         queue_refusal(conn, why, known_incarnation);
+    if (link && conn->ours)
+        link->inconclusive = link->lost && !conn->heard && why == DZ_REFUSAL_CLOSED ? link->inconclusive + 1 : 0;
     dz_conn_leave(conn);
     if (link)
         dz_hub_plan_dial(hub, link);

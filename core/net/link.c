@@ -392,6 +392,8 @@ bool dz_link_wants_dial(struct dz_link *l)
 
 uint64_t dz_link_next_delay_ms(struct dz_link *l, uint32_t base_ms, uint32_t max_ms, const struct dz_env *env)
 {
+    if (l->lost && l->attempts > 0 && l->inconclusive > 0 && l->inconclusive <= DZ_LINK_QUICK_REDIALS)
+        return 1u << (l->inconclusive < 5 ? l->inconclusive - 1 : 4);
     uint32_t n = l->attempts++;
     if (n == 0)
         return 0;

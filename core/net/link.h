@@ -48,6 +48,7 @@ struct dz_link {
     uint64_t accepted_dial; /* the last of the peer's dials that we took */
     uint64_t tentative;     /* session offered in a HELLO_ACK and not yet taken by the peer's READY */
     uint32_t attempts;      /* dials since the last connection */
+    uint32_t inconclusive;  /* of those since it was lost, how many in a row were taken and closed without a word */
     enum dz_refusal told;   /* the failure reported last; NONE after a success */
     uint64_t last_heard_ns;
     unsigned violations; /* malformed frames since the last good message */
@@ -130,7 +131,10 @@ bool dz_link_settle_acks(struct dz_link *l);
 void dz_link_flush_acks(struct dz_link *l);
 
 /* Reconnecting. The first attempt after a connection is immediate; the n-th after it waits base * 2^(n-2), at most max,
- * and of that between a half and the whole. */
+ * and of that between a half and the whole. A redial that is taken and closed without a word proves nothing (the kernel of a
+ * process being killed does that until its listener is gone): the next one follows within milliseconds, DZ_LINK_QUICK_REDIALS
+ * times. */
+#define DZ_LINK_QUICK_REDIALS 12u
 bool dz_link_wants_dial(struct dz_link *l);
 uint64_t dz_link_next_delay_ms(struct dz_link *l, uint32_t base_ms, uint32_t max_ms,
                                const struct dz_env *env);

@@ -39,7 +39,7 @@ void dz_traffic_lost(struct dz_conn *conn, enum dz_peer_closed why)
     if (!up)
         return;
     link->lost = true;
-    link->attempts = 0;
+    link->attempts = link->inconclusive = 0;
     dz_hub_plan_dial(hub, link);
     hub->config.events->peer_closed(hub->config.ctx, number, why);
 }

@@ -45,11 +45,13 @@ static void replace_one(struct dz_sup *s, struct dz_sup_child *c)
 
 /* --- what an end, or a retry that is due, leads to --- */
 
-/* It ended by itself and is not started again. */
-static void stay_ended(struct dz_sup *s, struct dz_sup_child *c)
+/* It ended by itself and is not started again. As in OTP, simple_one_for_one keeps no record of who ended normally:
+ * such children come and go by the thousand. A superseded one has not ended, a newer copy of it lives. */
+static void stay_ended(struct dz_sup *s, struct dz_sup_child *c, enum dz_sup_how how)
 {
+    bool passing = s->spec->strategy == DZ_SIMPLE_ONE_FOR_ONE && how != DZ_SUP_SUPERSEDED;
     dz_report_child_stopped(s, c);
-    if (c->spec->restart == DZ_TEMPORARY)
+    if (passing || c->spec->restart == DZ_TEMPORARY)
         dz_children_remove(s, c);
     else
         dz_children_set_status(s, c, DZ_CHILD_STOPPED);
@@ -70,11 +72,11 @@ void dz_round_handle_exit(struct dz_sup *s, struct dz_sup_child *c, enum dz_sup_
     dz_assert(c->process == DZ_PROCESS_DEAD);
     c->process = DZ_PROCESS_NONE;
     if (how == DZ_SUP_SUPERSEDED) {
-        stay_ended(s, c);
+        stay_ended(s, c, how);
         return;
     }
     if (!dz_strategy_restarts(c->spec->restart, c->end.data, c->end.len)) {
-        stay_ended(s, c);
+        stay_ended(s, c, how);
         dz_shutdown_check_auto(s, c->spec);
         return;
     }

@@ -410,6 +410,25 @@ static void one_crash_among_many_children_asks_for_one_start(void **state)
     world_delete(w);
 }
 
+static void simple_one_for_one_forgets_who_ended_normally(void **state)
+{
+    (void)state;
+    struct world *w = world_started(
+        "{ strategy = \"simple_one_for_one\", child_template = { behavior = \"w\", restart = \"transient\" } }");
+    world_start_child(w, 1, "{}");
+    world_start_child(w, 2, "{}");
+    world_forget(w);
+    world_end(w, "child_1", "\"normal\"");
+    world_run(w);
+    world_expect(w, "+ stopped child_1 normal\n");
+    world_expect_children(w, "child_2:running");
+    world_restart_child(w, 3, "child_1");
+    world_expect(w, "reply 3 child_not_found\n");
+    world_crash(w, "child_2");
+    world_expect(w, "start child_2@0\n+ restarted child_2 1 boom\n");
+    world_delete(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -438,6 +457,7 @@ int main(void)
         cmocka_unit_test(a_superseded_child_counts_nowhere_and_stays_ended),
         cmocka_unit_test(stop_in_the_middle_of_a_round_takes_it_over),
         cmocka_unit_test(one_crash_among_many_children_asks_for_one_start),
+        cmocka_unit_test(simple_one_for_one_forgets_who_ended_normally),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

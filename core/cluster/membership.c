@@ -278,8 +278,8 @@ void dz_membership_learnt(struct dz_membership *m, const char *id, size_t len, u
         dial(m, n);
     } else if (n->peer && incarnation > n->incarnation) {
         lose_and_redial(m, n, "replaced", false, now_ms);
-    } else if (!n->peer && incarnation > n->incarnation && n->status != DZ_NODE_REFUSED) {
-        dial(m, n);
+    } else if ((n->status == DZ_NODE_DOWN || n->status == DZ_NODE_LEFT) && incarnation > n->incarnation) {
+        dial(m, n); /* at once, not when its turn comes */
     }
 }
 

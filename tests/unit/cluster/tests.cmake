@@ -7,4 +7,5 @@ function(dz_cluster_test)
   endforeach()
 endfunction()
 
-dz_cluster_test(cluster router remote)
+dz_cluster_test(cluster sessions router remote globals exchange)
+dz_unit_test(cluster detector membership placement envelope node)

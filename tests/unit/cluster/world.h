@@ -144,12 +144,11 @@ static inline void world_init(struct world *w, int count)
 
 static inline void world_settle(struct world *w)
 {
-    bool any = true;
-    while (any) {
-        any = mem_net_step(&w->net, w->hosts[0].rig.now_ns);
+    mem_net_step(&w->net, w->hosts[0].rig.now_ns);
+    do {
         for (int i = 0; i < w->count; i++)
             rig_turn(&w->hosts[i].rig);
-    }
+    } while (mem_net_step(&w->net, w->hosts[0].rig.now_ns));
 }
 
 static inline void world_run(struct world *w, uint64_t ms)

@@ -72,6 +72,7 @@ static void fill_vm_shared(struct dz_host *host)
     host->vm_shared.rt = &host->rt;
     host->vm_shared.sched = &host->sched;
     host->vm_shared.behaviors = &host->behaviors;
+    host->vm_shared.selectors = &host->driver.selectors;
     host->vm_shared.ctx = host;
     host->vm_shared.native_exists = native_exists;
     host->vm_shared.load_native = dz_plugin_load_native;

@@ -50,11 +50,15 @@ end
 
 local GONE = { noproc = true, unhandled_call = true }
 
+local function question(sup, code, value, functions)
+  core.request(sup, code, value, "infinity", functions)
+  return core.result()
+end
+
 --- The answer of the supervisor; these questions have no deadline of their own.
 local function ask(sup, code, value, functions)
   if sup == nil then check.fail("supervisor", "a pid, a name or { name =, node = }", sup) end
-  core.request(sup, code, value, "infinity", functions)
-  local ok, answer = pcall(core.result)
+  local ok, answer = pcall(question, sup, code, value, functions)
   if ok then return answer end
   if type(answer) == "table" and GONE[answer.code] then
     local shown = type(sup) == "table" and tostring(sup.name) or tostring(sup)

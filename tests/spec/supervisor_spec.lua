@@ -259,7 +259,8 @@ describe("one_for_one", function()
     local sup = supervisor.start { children = { { id = "a", behavior = probe(), name = "spec_named" } } }
     local pid = dozor.whereis("spec_named")
     crash(pid)
-    equal(dozor.whereis("spec_named"), restarted(sup, "a", pid).pid)
+    local child = restarted(sup, "a", pid)
+    equal(dozor.whereis("spec_named"), child.pid)
     supervisor.stop(sup)
   end)
 

@@ -1,6 +1,7 @@
 /* ending.c - the second half of process.h: how a process ends, and what is said of one that has ended. */
 #include "proc/process.h"
 
+#include <string.h>
 #include "base/assert.h"
 #include "base/err.h"
 #include "proc/bond.h"
@@ -54,11 +55,20 @@ static void disappoint(struct dz_thread *t, struct dz_proc *p, struct dz_msg *m)
     dz_msg_free(m);
 }
 
+/* A supervisor counts the end of a superseded child nowhere: it must tell it from a crash. */
+static bool is_superseded(const struct dz_rt *rt, const struct dz_blob *reason)
+{
+    const struct dz_blob *superseded = rt->reasons[DZ_REASON_SUPERSEDED];
+    return reason->len == superseded->len && memcmp(reason->data, superseded->data, reason->len) == 0;
+}
+
 void dz_process_finish(struct dz_thread *t, struct dz_proc *p)
 {
     struct dz_rt *rt = t->rt;
     dz_assert(p->flags & DZ_PROC_DOOMED);
     dz_assert(p->exit);
+    if (p->exit_how == DZ_EXIT_BY_ITSELF && is_superseded(rt, p->exit))
+        p->exit_how = DZ_EXIT_SUPERSEDED;
     if (p->wait)
         dz_process_unwait(t, p);
     dz_list_remove(&p->run);

@@ -275,9 +275,12 @@ static void take_stop(struct dz_thread *t, struct dz_proc *p, struct dz_msg *m)
 static void take_answered(struct dz_thread *t, struct dz_proc *p, struct dz_msg *m)
 {
     struct dz_msg *question = dz_process_unowe(p, m->from, m->ref);
-    if (question && question->kind == DZ_MSG_SPAWN)
+    if (question && question->kind == DZ_MSG_SPAWN) {
+        dz_process_owe(p, question); /* who broke the start off may wait until nothing of it is left */
         dz_process_doom(t, p, t->rt->reasons[DZ_REASON_KILLED], DZ_PROC_NO_TERMINATE);
-    dz_msg_free(question);
+    } else {
+        dz_msg_free(question);
+    }
     dz_msg_free(m);
 }
 

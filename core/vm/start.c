@@ -261,12 +261,12 @@ static struct dz_msg *take_spawn(struct dz_proc *p)
 
 void dz_start_function_returned(lua_State *L, struct dz_vm *vm, struct dz_co *co)
 {
-    struct dz_pid pid;
-    if (!dz_vm_to_pid(L, 1, &pid))
-        dz_vm_raise(L, DZ_ECHILDSTART, "start must return a pid, got %s", luaL_typename(L, 1));
+    struct dz_buf *value = dz_codec_scratch(vm);
+    dz_codec_encode(L, 1, "the function's result", 0, value);
     struct dz_msg *spawn = take_spawn(co->proc);
-    if (spawn && spawn->ref)
-        dz_send_pid_reply(vm->thread, co->proc->pid, spawn->from, spawn->ref, pid);
+    if (spawn && spawn->ref &&
+        dz_send_reply(vm->thread, co->proc->pid, spawn->from, spawn->ref, value->data, value->len))
+        dz_send_error(vm->thread, co->proc->pid, spawn->from, spawn->ref, DZ_ENOMEM, NULL);
     dz_msg_free(spawn);
 }
 

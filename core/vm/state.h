@@ -174,7 +174,7 @@ void dz_start_unlink(struct dz_vm *vm, struct dz_proc *p);
 void dz_bind_start_open(lua_State *L);
 /* init returned (its results are on L): the state is stored, the spawn answered. */
 void dz_start_init_returned(lua_State *L, struct dz_vm *vm, struct dz_co *co);
-/* A start function returned: its pid is the answer. */
+/* A start or selector function returned: its value is the answer. */
 void dz_start_function_returned(lua_State *L, struct dz_vm *vm, struct dz_co *co);
 /* The first turn raised the value whose reason is given: the spawn gets `error` (a term) as it is, or init_failed. */
 void dz_start_failed(struct dz_vm *vm, struct dz_proc *p, bool preparing, struct dz_blob *reason);

@@ -81,14 +81,14 @@ static void put_child(struct dz_build *b, const struct dz_supervisor *s, const s
 
 static void put_children(struct dz_build *b, const struct dz_supervisor *s, const struct dz_msg *m)
 {
-    struct dz_sup_counts counts;
+    struct dz_sup_stats stats;
     int64_t from = 1, limit = INT64_MAX;
-    dz_sup_count_children(s->sup, &counts);
+    dz_sup_stats(s->sup, &stats);
     dz_read_find_int(m->data, m->len, "from", &from);
     dz_read_find_int(m->data, m->len, "limit", &limit);
     if (from < 1)
         from = 1;
-    int64_t left = (int64_t)counts.specs - (from - 1);
+    int64_t left = (int64_t)stats.child_count - (from - 1);
     left = left < 0 ? 0 : left < limit ? left : limit < 0 ? 0 : limit;
     dz_build_array(b, (uint32_t)left);
     const struct dz_sup_child *c = left ? dz_sup_child_at(s->sup, (uint64_t)from) : NULL;

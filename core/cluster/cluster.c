@@ -6,11 +6,11 @@
 #include "base/err.h"
 #include "cluster/state.h"
 #include "proc/send.h"
-#include "term/read.h"
 
-/* The timer is never set for less: what is overdue (an authority that says no) does not keep the thread busy. */
+/* The timer is never set for less: what is overdue (an authority that says no) does not keep the thread busy.
+ */
 #define SHORTEST_TICK_MS 1u
-#define OVERDUE_MS 20u
+#define OVERDUE_MS       20u
 /* A timer that fires so late says that this thread did not run. */
 #define STALL_MS 100u
 
@@ -98,68 +98,6 @@ uint64_t dz_cluster_incarnation(const struct dz_cluster *c)
     return wall_ms > c->incarnation ? wall_ms : c->incarnation + 1;
 }
 
-/* --- configuration --- */
-
-static struct dz_detector_settings settings_of(const struct dz_cluster_config *config)
-{
-    return (struct dz_detector_settings){
-        .heartbeat_ms = config->heartbeat_ms ? config->heartbeat_ms : DZ_CLUSTER_HEARTBEAT_MS,
-        .suspect_ms = config->suspect_ms ? config->suspect_ms : DZ_CLUSTER_SUSPECT_MS,
-        .down_ms = config->down_ms ? config->down_ms : DZ_CLUSTER_DOWN_MS,
-        .unreachable_ms = DZ_CLUSTER_UNREACHABLE_MS,
-    };
-}
-
-static int check_id(const char *id, const char **why)
-{
-    uint16_t port = 0;
-    int err = id && strlen(id) < DZ_NODE_ID_MAX ? dz_node_id_parse(id, strlen(id), NULL, NULL, &port, why) : DZ_ENODEID;
-    if (!err && port == 0) {
-        *why = "the port must be a number from 1 to 65535";
-        err = DZ_ENODEID;
-    }
-    return err;
-}
-
-static int check_attributes(const struct dz_cluster_config *config, const char **why)
-{
-    struct dz_read r;
-    uint32_t count;
-    if (config->attributes_len > DZ_NET_MAX_ATTRIBUTES) {
-        *why = "attributes are larger than 4096 bytes";
-        return DZ_ECONFIG;
-    }
-    if (config->attributes_len == 0)
-        return 0;
-    dz_read_init(&r, config->attributes, config->attributes_len);
-    bool sound = dz_term_check(config->attributes, config->attributes_len, 0) == 0;
-    if (sound && dz_read_map(&r, &count) == 0)
-        return 0;
-    /* The empty table is an empty array. */
-    if (sound && dz_read_array(&r, &count) == 0 && count == 0)
-        return 0;
-    *why = "attributes must be a table with string keys";
-    return DZ_ECONFIG;
-}
-
-int dz_cluster_config_check(const struct dz_cluster_config *config, const char **why)
-{
-    const char *text = NULL;
-    struct dz_detector_settings settings = settings_of(config);
-    int err = check_id(config->node_id, &text);
-    for (size_t i = 0; !err && i < config->seed_count; i++)
-        err = check_id(config->seeds[i], &text);
-    if (!err && config->seed_count > DZ_CLUSTER_SEEDS_MAX) {
-        text = "there are more than 256 seeds";
-        err = DZ_ECONFIG;
-    }
-    err = err ? err : dz_detector_check(&settings, &text);
-    err = err ? err : check_attributes(config, &text);
-    if (why)
-        *why = err && !text ? "it must read name@host:port" : text;
-    return err;
-}
-
 /* --- actions --- */
 
 static void heartbeat(struct dz_cluster *c, uint64_t peer)
@@ -181,8 +119,8 @@ static void dial(struct dz_cluster *c, struct dz_node *n)
 
 static void changed(struct dz_cluster *c, const struct dz_membership_action *a)
 {
-    dz_log_debug(c->rt->log, "node changed", "node", a->node->id, "status", dz_node_status_text(a->node), "reason",
-                 a->reason, NULL);
+    dz_log_debug(c->rt->log, "node changed", "node", a->node->id, "status", dz_node_status_text(a->node),
+                 "reason", a->reason, NULL);
     (void)dz_view_rebuild(&c->view, &c->membership);
 }
 
@@ -216,7 +154,7 @@ static void perform_one(struct dz_cluster *c, const struct dz_membership_action 
     }
 }
 
-static void arm(struct dz_cluster *c, uint64_t at_ms)
+void dz_cluster_arm(struct dz_cluster *c, uint64_t at_ms)
 {
     c->tick_ms = at_ms;
     (void)dz_timer_start(c->system, &c->timer, at_ms * 1000000u);
@@ -239,7 +177,7 @@ static void schedule(struct dz_cluster *c)
     if (next == DZ_INFINITY)
         dz_timer_stop(c->system, &c->timer);
     else
-        arm(c, next > now_ms ? next : now_ms + SHORTEST_TICK_MS);
+        dz_cluster_arm(c, next > now_ms ? next : now_ms + SHORTEST_TICK_MS);
 }
 
 static void call_done(struct dz_cluster *c)
@@ -281,7 +219,8 @@ void dz_cluster_perform(struct dz_cluster *c)
 
 static void hear(struct dz_cluster *c)
 {
-    dz_list_each (&c->sessions, it) {
+    dz_list_each(&c->sessions, it)
+    {
         uint64_t peer = dz_list_entry(it, struct dz_session_state, all)->peer;
         uint64_t at_ns = c->transport->ops->last_heard(c->transport, peer);
         if (at_ns)
@@ -317,7 +256,7 @@ static void tick(struct dz_cluster *c)
         call_done(c);
     schedule(c);
     if (c->tick_ms < now_ms + OVERDUE_MS && c->transport && dz_membership_next(&c->membership) <= now_ms)
-        arm(c, now_ms + OVERDUE_MS);
+        dz_cluster_arm(c, now_ms + OVERDUE_MS);
 }
 
 static void fire(struct dz_thread *t, struct dz_timer *timer)
@@ -353,7 +292,7 @@ static int seed_all(struct dz_cluster *c, const struct dz_cluster_config *config
 
 static int prepare(struct dz_cluster *c, const struct dz_cluster_config *config, uint64_t now_ms)
 {
-    struct dz_detector_settings settings = settings_of(config);
+    struct dz_detector_settings settings = dz_cluster_settings_of(config);
     int err = dz_membership_init(&c->membership, config->node_id, &settings, config->authority, now_ms);
     err = err ? err : seed_all(c, config, now_ms);
     err = err ? err : dz_nodes_name_self(&c->rt->nodes, config->node_id, config->incarnation);
@@ -364,8 +303,8 @@ static int prepare(struct dz_cluster *c, const struct dz_cluster_config *config,
     return dz_view_set_self(&c->view, config->attributes, config->attributes_len);
 }
 
-int dz_cluster_start(struct dz_cluster *c, struct dz_transport *transport, const struct dz_cluster_config *config,
-                     void (*done)(void *ctx), void *ctx)
+int dz_cluster_start(struct dz_cluster *c, struct dz_transport *transport,
+                     const struct dz_cluster_config *config, void (*done)(void *ctx), void *ctx)
 {
     uint64_t now_ms = dz_cluster_now(c);
     if (dz_cluster_status(c) != DZ_CLUSTER_STOPPED)
@@ -380,7 +319,8 @@ int dz_cluster_start(struct dz_cluster *c, struct dz_transport *transport, const
     c->strict_versions = config->strict_versions;
     c->done = done;
     c->done_ctx = ctx;
-    c->settle_ms = now_ms + (config->first_exchange_ms ? config->first_exchange_ms : DZ_CLUSTER_FIRST_EXCHANGE_MS);
+    c->settle_ms =
+        now_ms + (config->first_exchange_ms ? config->first_exchange_ms : DZ_CLUSTER_FIRST_EXCHANGE_MS);
     dz_routes_attach(&c->routes, transport);
     set_status(c, DZ_CLUSTER_STARTING);
     dz_cluster_perform(c);
@@ -515,133 +455,4 @@ void dz_cluster_stats(struct dz_cluster *c, struct dz_cluster_stats *out)
         .superseded = figure(&c->superseded),
         .late_spawns = figure(&c->late_spawns),
     };
-}
-
-/* --- what the transport tells --- */
-
-static void on_hello(void *ctx, struct dz_buf *attributes, struct dz_buf *known)
-{
-    struct dz_cluster *c = ctx;
-    const struct dz_node_record *self = &c->view.self.record;
-    (void)known; /* peers are told in the exchange, which is larger and later */
-    if (self->attributes)
-        (void)dz_buf_append(attributes, self->attributes, self->attributes_len);
-}
-
-static enum dz_refusal on_admit(void *ctx, const struct dz_peer_info *info, uint64_t *known)
-{
-    struct dz_cluster *c = ctx;
-    *known = 0;
-    if (!c->transport)
-        return DZ_REFUSAL_STOPPING;
-    return dz_membership_admit(&c->membership, info, known, dz_cluster_now(c));
-}
-
-static void on_peer_up(void *ctx, uint64_t peer, const struct dz_peer_info *info, bool resumed)
-{
-    struct dz_cluster *c = ctx;
-    if (!c->transport)
-        return;
-    if (!resumed) {
-        dz_sessions_begin(c, peer, info);
-        return;
-    }
-    dz_log_info(c->rt->log, "link back", "node", info->id, NULL);
-    dz_membership_resumed(&c->membership, peer, dz_cluster_now(c));
-    arm(c, dz_cluster_now(c)); /* a suspect may be none any more */
-}
-
-static void on_peer_closed(void *ctx, uint64_t peer, enum dz_peer_closed why)
-{
-    struct dz_cluster *c = ctx;
-    if (!c->transport)
-        return;
-    struct dz_node *n = dz_membership_of_peer(&c->membership, peer);
-    if (n)
-        dz_log_info(c->rt->log, "link closed", "node", n->id, "reason", dz_peer_closed_name(why), NULL);
-    dz_membership_closed(&c->membership, peer, why, dz_cluster_now(c));
-    dz_cluster_perform(c);
-}
-
-static void on_message(void *ctx, uint64_t peer, uint64_t key, const uint8_t *data, size_t len)
-{
-    (void)key;
-    dz_sessions_message(ctx, peer, data, len);
-}
-
-static void on_membership(void *ctx, uint64_t peer, const uint8_t *data, size_t len)
-{
-    struct dz_cluster *c = ctx;
-    struct dz_session_state *s = c->transport ? dz_sessions_find(c, peer) : NULL;
-    if (!s)
-        return;
-    int err = dz_gossip_take(c, peer, data, len);
-    if (err == DZ_EFORMAT || err == DZ_ETOODEEP) {
-        dz_cluster_count_one(&c->malformed);
-        dz_membership_broken(&c->membership, peer, "protocol", dz_cluster_now(c));
-    }
-    dz_cluster_perform(c);
-}
-
-static void on_heartbeat(void *ctx, uint64_t peer, const struct dz_peer_figures *figures)
-{
-    struct dz_cluster *c = ctx;
-    struct dz_node *n = c->transport ? dz_membership_of_peer(&c->membership, peer) : NULL;
-    if (!n)
-        return;
-    dz_membership_figures(&c->membership, peer, figures);
-    dz_view_figures(&c->view, n);
-}
-
-/* Senders were told `overloaded` and try again by themselves. */
-static void on_writable(void *ctx, uint64_t peer)
-{
-    (void)ctx;
-    (void)peer;
-}
-
-/* The cluster remembers a later life of this node id than ours: our clock is behind. */
-static void be_reborn(struct dz_cluster *c, const char *node_id, uint64_t known)
-{
-    const char *self = dz_nodes_self_id(&c->rt->nodes);
-    if (known < c->incarnation || known == UINT64_MAX ||
-        c->transport->ops->set_incarnation(c->transport, known + 1))
-        return;
-    c->incarnation = known + 1;
-    if (dz_nodes_name_self(&c->rt->nodes, self, c->incarnation))
-        return;
-    dz_view_renew_self(&c->view);
-    if (node_id)
-        (void)c->transport->ops->dial(c->transport, node_id, NULL, 0);
-}
-
-static void on_handshake_failed(void *ctx, const char *node_id, const char *address, enum dz_refusal why, uint64_t known)
-{
-    struct dz_cluster *c = ctx;
-    if (!c->transport)
-        return;
-    dz_log_info(c->rt->log, "no link", "node", node_id ? node_id : "?", "address", address ? address : "?", "reason",
-                dz_refusal_name(why), NULL);
-    if (why == DZ_REFUSAL_STALE && known) {
-        be_reborn(c, node_id, known);
-        return;
-    }
-    dz_membership_failed(&c->membership, node_id, why, dz_cluster_now(c));
-    dz_cluster_perform(c);
-}
-
-const struct dz_transport_events *dz_cluster_events(void)
-{
-    static const struct dz_transport_events events = {
-        .hello = on_hello,
-        .admit = on_admit,
-        .peer_up = on_peer_up,
-        .peer_closed = on_peer_closed,
-        .message = on_message,
-        .membership = on_membership,
-        .heartbeat = on_heartbeat,
-        .writable = on_writable,
-        .handshake_failed = on_handshake_failed,
-    };
-    return &events;
 }

@@ -4,7 +4,7 @@
 #include "base/err.h"
 
 #define SHORTEST_HEARTBEAT_MS 10u
-#define LONGEST_MS (24u * 3600u * 1000u)
+#define LONGEST_MS            (24u * 3600u * 1000u)
 
 int dz_detector_check(const struct dz_detector_settings *s, const char **why)
 {
@@ -24,7 +24,7 @@ int dz_detector_check(const struct dz_detector_settings *s, const char **why)
 
 void dz_detector_start(struct dz_detector *d, uint64_t now_ms)
 {
-    *d = (struct dz_detector){ .told_ms = now_ms, .heard_ms = now_ms };
+    *d = (struct dz_detector){.told_ms = now_ms, .heard_ms = now_ms};
 }
 
 void dz_detector_heard(struct dz_detector *d, uint64_t at_ms)
@@ -77,7 +77,8 @@ static bool older(uint64_t at_ms, uint64_t than_ms, uint64_t now_ms)
     return now_ms >= at_ms && now_ms - at_ms >= than_ms;
 }
 
-static enum dz_detector_verdict judge(struct dz_detector *d, const struct dz_detector_settings *s, uint64_t now_ms)
+static enum dz_detector_verdict judge(struct dz_detector *d, const struct dz_detector_settings *s,
+                                      uint64_t now_ms)
 {
     if (older(last_sign(d), s->down_ms, now_ms))
         return DZ_DETECTOR_DOWN;

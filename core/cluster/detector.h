@@ -1,4 +1,5 @@
-/* detector.h - whether one peer lives, judged from its signs of life: what we hear, and what others hear of it.
+/* detector.h - whether one peer lives, judged from its signs of life: what we hear, and what others hear of
+ * it.
  * Owns:    nothing; one struct dz_detector inside each node's record.
  * Threads: one at a time; pure: every time is passed in, in ms of the host's monotonic clock.
  * Fails:   never; dz_detector_check says DZ_ECONFIG.
@@ -37,7 +38,7 @@ struct dz_detector {
     uint64_t reached_ms; /* the latest one somebody else had; 0: none */
     uint64_t probe_ms;   /* when to ask others again */
     bool suspect;
-    bool closed;         /* the session has no connection now */
+    bool closed; /* the session has no connection now */
     bool refused;
 };
 

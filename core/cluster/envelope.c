@@ -131,8 +131,8 @@ static int get_pid(struct bytes *b, const struct dz_envelope_ends *ends, uint64_
     return 0;
 }
 
-static int get_to(struct bytes *b, const struct dz_envelope_ends *ends, uint64_t kind, struct dz_envelope *out,
-                  struct dz_pid *to)
+static int get_to(struct bytes *b, const struct dz_envelope_ends *ends, uint64_t kind,
+                  struct dz_envelope *out, struct dz_pid *to)
 {
     uint64_t whose, len;
     if (!take_number(b, 1, &whose))
@@ -147,8 +147,8 @@ static int get_to(struct bytes *b, const struct dz_envelope_ends *ends, uint64_t
     return out->name ? 0 : DZ_EFORMAT;
 }
 
-/* Kinds that other nodes may send, and whether they carry a value. TASK holds a pointer, NODE_LOST is our own verdict: a peer
- * that sends them is no honest one. */
+/* Kinds that other nodes may send, and whether they carry a value. TASK holds a pointer, NODE_LOST is our own
+ * verdict: a peer that sends them is no honest one. */
 static bool is_allowed(uint64_t kind, bool has_payload)
 {
     switch (kind) {
@@ -190,9 +190,10 @@ static int make(struct dz_envelope *out, uint64_t kind, const struct bytes *payl
     return out->msg ? 0 : DZ_ENOMEM;
 }
 
-int dz_envelope_decode(const struct dz_envelope_ends *ends, const uint8_t *data, size_t len, struct dz_envelope *out)
+int dz_envelope_decode(const struct dz_envelope_ends *ends, const uint8_t *data, size_t len,
+                       struct dz_envelope *out)
 {
-    struct bytes b = { data, len };
+    struct bytes b = {data, len};
     uint64_t kind, flags, code, ref, whose;
     struct dz_pid from, to;
     if (!take_number(&b, 1, &kind) || !take_number(&b, 1, &flags) || !take_number(&b, 2, &code) ||

@@ -1,13 +1,14 @@
 /* envelope.h - a message between processes, as it travels between two nodes.
  * Owns:    nothing; a decoded name points into the bytes read, the decoded message is the caller's.
  * Threads: any; pure but for identities met for the first time, which are interned.
- * Fails:   encode: DZ_ENOMEM, DZ_ETOOLARGE. decode: DZ_EFORMAT for what an honest peer cannot send, DZ_ETOODEEP, DZ_ETOOLARGE,
- *          DZ_ENOMEM; the message is not made.
+ * Fails:   encode: DZ_ENOMEM, DZ_ETOOLARGE. decode: DZ_EFORMAT for what an honest peer cannot send,
+ *          DZ_ETOODEEP, DZ_ETOOLARGE, DZ_ENOMEM; the message is not made.
  *
  *     u8 frame, u8 kind, u8 flags, u16 code, u64 ref, from, to, payload (one term, or nothing)
  *
- * A process is a byte that says whose it is, then slot u32 and gen u32; the two ends of a session need no text for their own
- * identities. A process of a third node travels as its text; a process meant by its local name as that name. */
+ * A process is a byte that says whose it is, then slot u32 and gen u32; the two ends of a session need no
+ * text for their own identities. A process of a third node travels as its text; a process meant by its local
+ * name as that name. */
 #ifndef DZ_CLUSTER_ENVELOPE_H
 #define DZ_CLUSTER_ENVELOPE_H
 
@@ -19,7 +20,7 @@
 enum dz_frame_kind {
     DZ_CLUSTER_MESSAGE = 1, /* an envelope; queued with its sender's others */
     /* All below are queued together: what is sent first arrives first. */
-    DZ_CLUSTER_SPAWN,       /* an envelope; ref in front of it: the number of the request */
+    DZ_CLUSTER_SPAWN, /* an envelope; ref in front of it: the number of the request */
     DZ_CLUSTER_CANCEL,
     DZ_CLUSTER_EXCHANGE,
     DZ_CLUSTER_VERDICT,
@@ -50,7 +51,8 @@ struct dz_envelope {
     size_t name_len;
 };
 /* `data` stands behind the frame byte. */
-int dz_envelope_decode(const struct dz_envelope_ends *ends, const uint8_t *data, size_t len, struct dz_envelope *out);
+int dz_envelope_decode(const struct dz_envelope_ends *ends, const uint8_t *data, size_t len,
+                       struct dz_envelope *out);
 
 /* The key under which a process's messages keep their order; never DZ_CLUSTER_KEY. */
 uint64_t dz_envelope_key(const struct dz_msg *msg);

@@ -1,9 +1,11 @@
 /* exchange.c - what two nodes tell each other: first of all, about their verdicts, and about third nodes.
  * Owns:    nothing.
  * Threads: the system thread.
- * Fails:   taking: DZ_EFORMAT, which ends the session; sending: what cannot be sent is left out, but for the first exchange.
+ * Fails:   taking: DZ_EFORMAT, which ends the session; sending: what cannot be sent is left out, but for the
+ *          first exchange.
  *
- *     EXCHANGE    [last, uptime ms, returns, [[node id, incarnation] ...], [name claim ...], [[path, epoch] ...]]
+ *     EXCHANGE    [last, uptime ms, returns, [[node id, incarnation] ...], [name claim ...],
+ *                  [[path, epoch] ...]]
  *     VERDICT     [node id, incarnation, returns]
  *     membership  ["nodes", [[node id, incarnation] ...]]
  *                 ["probe", node id, incarnation]      ["reached", node id, incarnation, age ms]
@@ -19,7 +21,8 @@
 
 /* --- lists of nodes --- */
 
-/* Also those whose own exchange is still to come: of two that join at once, the later one must hear of the other. */
+/* Also those whose own exchange is still to come: of two that join at once, the later one must hear of the
+ * other. */
 static bool is_told(const struct dz_node *n)
 {
     return n->peer != 0;
@@ -70,7 +73,7 @@ struct places {
     const struct dz_session_state *session;
     struct dz_buf buf; /* the placements of the part being made, each as a term */
     uint32_t count;
-    uint32_t names;    /* iterator of the names */
+    uint32_t names; /* iterator of the names */
     int err;
 };
 
@@ -140,7 +143,7 @@ static int send_places(struct places *p, const struct dz_buf *all, uint32_t tota
 
 int dz_exchange_send(struct dz_cluster *c, const struct dz_session_state *s)
 {
-    struct places p = { .cluster = c, .session = s };
+    struct places p = {.cluster = c, .session = s};
     dz_buf_init(&p.buf);
     pthread_mutex_lock(&c->placement_lock);
     dz_placement_each(&c->placement, add_place, &p);

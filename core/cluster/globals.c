@@ -8,7 +8,8 @@
 #include "proc/request.h"
 #include "proc/send.h"
 
-void dz_globals_init(struct dz_globals *g, struct dz_rt *rt, struct dz_thread *system, struct dz_routes *routes)
+void dz_globals_init(struct dz_globals *g, struct dz_rt *rt, struct dz_thread *system,
+                     struct dz_routes *routes)
 {
     memset(g, 0, sizeof *g);
     g->rt = rt;
@@ -127,7 +128,8 @@ int dz_global_claim_read(struct dz_globals *g, struct dz_read *r, struct dz_glob
     err = err ? err : dz_read_pid_of(r, &g->rt->nodes, &c->pid);
     err = err ? err : dz_read_uint(r, &c->number);
     err = err ? err : dz_frame_read_optional(r, DZ_PLACEMENT_PATH_MAX, &c->place.path, &c->place.path_len);
-    err = err ? err : dz_frame_read_optional(r, DZ_PLACEMENT_DEPTH_MAX * 8, &c->place.epoch, &c->place.epoch_len);
+    err = err ? err
+              : dz_frame_read_optional(r, DZ_PLACEMENT_DEPTH_MAX * 8, &c->place.epoch, &c->place.epoch_len);
     if (err || dz_pid_is_none(c->pid) || (c->place.path && dz_placement_check_key(&c->place)))
         return DZ_EFORMAT;
     /* A number nobody could reach by counting would leave no higher one. */
@@ -146,7 +148,8 @@ static bool same_path(const struct dz_global_claim *c, const struct dz_global *e
 
 bool dz_global_takes_over(const struct dz_global_claim *c, const struct dz_global *e)
 {
-    return same_path(c, e) && dz_epoch_compare(c->place.epoch, c->place.epoch_len, e->epoch, e->epoch_len) > 0;
+    return same_path(c, e) &&
+           dz_epoch_compare(c->place.epoch, c->place.epoch_len, e->epoch, e->epoch_len) > 0;
 }
 
 int dz_globals_compare_owners(struct dz_globals *g, struct dz_pid a, struct dz_pid b)
@@ -178,14 +181,16 @@ struct dz_pid dz_globals_owner(struct dz_globals *g, const struct dz_global_clai
     const struct dz_global *e = dz_smap_get(&g->names, c->name, c->name_len);
     if (e && dz_globals_is_alive(g, e->pid)) {
         owner = e->pid;
-        *takes_over = dz_global_takes_over(c, e);
+        /* A root has no parent that could be starting it anew: its name is taken while its owner lives. */
+        *takes_over = c->place.path && memchr(c->place.path, '/', c->place.path_len) && dz_global_takes_over(c, e);
     }
     pthread_mutex_unlock(&g->lock);
     return owner;
 }
 
 /* { type = "name_conflict", name =, winner = } to a process of this host that lost its name. */
-static void tell_loser(struct dz_globals *g, struct dz_pid loser, const char *name, size_t len, struct dz_pid winner)
+static void tell_loser(struct dz_globals *g, struct dz_pid loser, const char *name, size_t len,
+                       struct dz_pid winner)
 {
     struct dz_buf buf;
     struct dz_build b;
@@ -206,7 +211,8 @@ static void tell_loser(struct dz_globals *g, struct dz_pid loser, const char *na
 }
 
 /* Who loses the name to somebody else; none when nobody of this host does. */
-static struct dz_pid loser_of(struct dz_globals *g, const struct dz_global_claim *winner, const struct dz_global *e)
+static struct dz_pid loser_of(struct dz_globals *g, const struct dz_global_claim *winner,
+                              const struct dz_global *e)
 {
     bool ours = dz_nodes_is_self(&g->rt->nodes, e->pid.node) && dz_table_find(&g->rt->table, e->pid);
     return ours && !dz_pid_eq(e->pid, winner->pid) ? e->pid : DZ_PID_NONE;
@@ -359,8 +365,8 @@ void dz_globals_forget_node(struct dz_globals *g, uint32_t index)
     pthread_mutex_unlock(&g->lock);
 }
 
-/* An entry whose owner of this host has ended is about to be removed (dz_globals_end): it is counted all the same, so that
- * the map's head is right whatever ends meanwhile. */
+/* An entry whose owner of this host has ended is about to be removed (dz_globals_end): it is counted all the
+ * same, so that the map's head is right whatever ends meanwhile. */
 void dz_globals_build(struct dz_globals *g, struct dz_build *b)
 {
     uint32_t it = 0;
@@ -387,7 +393,7 @@ uint32_t dz_globals_export(struct dz_globals *g, uint32_t *it, uint32_t max, str
         if (!dz_nodes_is_self(&g->rt->nodes, e->pid.node) || !dz_globals_is_alive(g, e->pid))
             continue;
         struct dz_global_claim c = {
-            e->name, e->name_len, e->pid, e->number, { e->path, e->path_len, e->epoch, e->epoch_len },
+            e->name, e->name_len, e->pid, e->number, {e->path, e->path_len, e->epoch, e->epoch_len},
         };
         dz_global_claim_build(&c, b, &g->rt->nodes);
         count++;

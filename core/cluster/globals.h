@@ -5,9 +5,10 @@
  *
  *     register -> ASK to every connected node -> ANSWERs -> entry here, SET to them -> SEEN from all -> reply
  *
- * so that who got the reply can rely on every connected node knowing the name; both waits together last REGISTER_MS at
- * most. Two who ask at once: the lower node id wins. Two entries that meet after a partition: of one path the newer epoch
- * wins, else the higher number, then the lower node id; numbers only ever count up from the highest heard of. */
+ * so that who got the reply can rely on every connected node knowing the name; both waits together last
+ * REGISTER_MS at most. Two who ask at once: the lower node id wins. Two entries that meet after a partition:
+ * of one path the newer epoch wins, else the higher number, then the lower node id; numbers only ever count
+ * up from the highest heard of. */
 #ifndef DZ_CLUSTER_GLOBALS_H
 #define DZ_CLUSTER_GLOBALS_H
 
@@ -36,22 +37,24 @@ struct dz_globals {
     struct dz_rt *rt;
     struct dz_thread *system;
     struct dz_routes *routes;
-    pthread_mutex_t lock;   /* of names, by_pid */
-    struct dz_smap names;   /* struct dz_global */
-    struct dz_map by_pid;   /* mixed pid -> the first of its names */
+    pthread_mutex_t lock; /* of names, by_pid */
+    struct dz_smap names; /* struct dz_global */
+    struct dz_map by_pid; /* mixed pid -> the first of its names */
     _Atomic uint32_t count;
-    uint64_t number;        /* the highest heard of */
+    uint64_t number; /* the highest heard of */
     uint64_t next_ask;
     struct dz_list asks;
 };
 
-void dz_globals_init(struct dz_globals *g, struct dz_rt *rt, struct dz_thread *system, struct dz_routes *routes);
+void dz_globals_init(struct dz_globals *g, struct dz_rt *rt, struct dz_thread *system,
+                     struct dz_routes *routes);
 void dz_globals_fini(struct dz_globals *g);
 
 struct dz_pid dz_globals_whereis(struct dz_globals *g, const char *name, size_t len);
 /* A process of this host ends: its names are free, here and (by what is sent now) elsewhere. */
 void dz_globals_end(struct dz_globals *g, struct dz_pid pid);
-/* A process of another node has ended, as one of its signals says: its names are free before the signal is seen. */
+/* A process of another node has ended, as one of its signals says: its names are free before the signal is
+ * seen. */
 void dz_globals_forget(struct dz_globals *g, struct dz_pid pid);
 
 /* `place` (may be NULL) is the placement of the process, to whose path the name belongs. */
@@ -67,8 +70,8 @@ int dz_globals_set(struct dz_globals *g, uint64_t peer, const uint8_t *data, siz
 int dz_globals_seen(struct dz_globals *g, uint64_t peer, const uint8_t *data, size_t len);
 int dz_globals_freed(struct dz_globals *g, const uint8_t *data, size_t len);
 
-/* The entries of this host's own processes, each as one term for dz_globals_merge: [name, pid, number, path, epoch]. *it
- * starts at 0; appends up to `max` of them and gives how many. */
+/* The entries of this host's own processes, each as one term for dz_globals_merge: [name, pid, number, path,
+ * epoch]. *it starts at 0; appends up to `max` of them and gives how many. */
 uint32_t dz_globals_export(struct dz_globals *g, uint32_t *it, uint32_t max, struct dz_build *b);
 /* One such term of a node that was met (again). DZ_EFORMAT, DZ_ENOMEM. */
 int dz_globals_merge(struct dz_globals *g, struct dz_read *r);

@@ -1,4 +1,5 @@
-/* globals_ask.c - registrations of cluster-wide names while they ask the other nodes: the second half of globals.h.
+/* globals_ask.c - registrations of cluster-wide names while they ask the other nodes: the second half of
+ * globals.h.
  * Owns:    the registrations under way, and the questions they have to answer.
  * Threads: the system thread.
  * Fails:   see globals.h. */
@@ -20,7 +21,7 @@ struct ask {
     uint64_t ref;
     uint64_t number;
     uint64_t deadline_ms;
-    bool entered; /* the name is in the table; waiting until the others have seen it */
+    bool entered;    /* the name is in the table; waiting until the others have seen it */
     uint64_t *peers; /* those that have not answered the present question */
     uint32_t peer_count;
 };
@@ -66,8 +67,8 @@ static struct ask *ask_new(const struct dz_global_claim *c, struct dz_pid from, 
 
 /* --- answers to the one who registers --- */
 
-static void reply_taken(struct dz_globals *g, const struct dz_global_claim *c, struct dz_pid from, uint64_t ref,
-                        struct dz_pid owner)
+static void reply_taken(struct dz_globals *g, const struct dz_global_claim *c, struct dz_pid from,
+                        uint64_t ref, struct dz_pid owner)
 {
     struct dz_buf buf;
     struct dz_build b;
@@ -123,7 +124,8 @@ static void ask_peers(struct dz_globals *g, struct ask *a, enum dz_frame_kind ki
     dz_frame_broadcast(&f, g->routes, 0);
 }
 
-/* On the owner's own thread, where its end cannot come in between: one that ended before the entry stood is cleared up after. */
+/* On the owner's own thread, where its end cannot come in between: one that ended before the entry stood is
+ * cleared up after. */
 static void check_owner(struct dz_thread *t, void *arg)
 {
     struct owner_check *check = arg;
@@ -141,7 +143,7 @@ static void check_later(struct dz_globals *g, struct dz_pid pid)
             dz_globals_end(g, pid);
         return;
     }
-    *check = (struct owner_check){ g, pid };
+    *check = (struct owner_check){g, pid};
     uint32_t thread = atomic_load_explicit(&slot->thread, memory_order_relaxed);
     if (dz_thread_post(g->system, thread, check_owner, check))
         dz_free(check);
@@ -174,12 +176,13 @@ void dz_globals_register(struct dz_globals *g, const char *name, size_t len, str
                          const struct dz_place_key *place, struct dz_pid from, uint64_t ref, uint64_t now_ms)
 {
     bool takes_over;
-    struct dz_global_claim c = { .name = name, .name_len = len, .pid = pid };
+    struct dz_global_claim c = {.name = name, .name_len = len, .pid = pid};
     if (place)
         c.place = *place;
     if (len == 0 || len > DZ_NAME_MAX || !dz_nodes_is_self(&g->rt->nodes, pid.node)) {
         dz_send_error(g->system, g->rt->system, from, ref, DZ_EARGUMENT,
-                      len && len <= DZ_NAME_MAX ? "a cluster-wide name is given on its process's own node" : NULL);
+                      len && len <= DZ_NAME_MAX ? "a cluster-wide name is given on its process's own node"
+                                                : NULL);
         return;
     }
     struct dz_pid owner = dz_globals_owner(g, &c, &takes_over);
@@ -210,9 +213,11 @@ void dz_globals_register(struct dz_globals *g, const char *name, size_t len, str
 
 static struct ask *find_same_name(struct dz_globals *g, const struct dz_global_claim *c)
 {
-    dz_list_each (&g->asks, it) {
+    dz_list_each(&g->asks, it)
+    {
         struct ask *a = dz_list_entry(it, struct ask, all);
-        if (!a->entered && a->claim.name_len == c->name_len && memcmp(a->claim.name, c->name, c->name_len) == 0)
+        if (!a->entered && a->claim.name_len == c->name_len &&
+            memcmp(a->claim.name, c->name, c->name_len) == 0)
             return a;
     }
     return NULL;
@@ -289,7 +294,8 @@ int dz_globals_set(struct dz_globals *g, uint64_t peer, const uint8_t *data, siz
 
 static struct ask *find_ask(struct dz_globals *g, uint64_t number)
 {
-    dz_list_each (&g->asks, it) {
+    dz_list_each(&g->asks, it)
+    {
         struct ask *a = dz_list_entry(it, struct ask, all);
         if (a->number == number)
             return a;
@@ -353,8 +359,7 @@ int dz_globals_seen(struct dz_globals *g, uint64_t peer, const uint8_t *data, si
 
 static void forget_peer(struct dz_globals *g, uint64_t peer)
 {
-    dz_list_each_safe (&g->asks, it)
-        settle(g, dz_list_entry(it, struct ask, all), peer);
+    dz_list_each_safe(&g->asks, it) settle(g, dz_list_entry(it, struct ask, all), peer);
 }
 
 void dz_globals_node_lost(struct dz_globals *g, uint32_t index, uint64_t peer)
@@ -365,7 +370,8 @@ void dz_globals_node_lost(struct dz_globals *g, uint32_t index, uint64_t peer)
 
 void dz_globals_tick(struct dz_globals *g, uint64_t now_ms)
 {
-    dz_list_each_safe (&g->asks, it) {
+    dz_list_each_safe(&g->asks, it)
+    {
         struct ask *a = dz_list_entry(it, struct ask, all);
         if (now_ms < a->deadline_ms)
             continue;
@@ -376,7 +382,8 @@ void dz_globals_tick(struct dz_globals *g, uint64_t now_ms)
 uint64_t dz_globals_next(const struct dz_globals *g)
 {
     uint64_t next = DZ_INFINITY;
-    dz_list_each (&g->asks, it) {
+    dz_list_each(&g->asks, it)
+    {
         const struct ask *a = dz_list_entry(it, struct ask, all);
         if (a->deadline_ms < next)
             next = a->deadline_ms;

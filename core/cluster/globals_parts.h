@@ -22,16 +22,19 @@ int dz_global_claim_read(struct dz_globals *g, struct dz_read *r, struct dz_glob
 bool dz_global_claim_wins(struct dz_globals *g, const struct dz_global_claim *c, const struct dz_global *e);
 /* The claim belongs to the same path as the entry and is newer. */
 bool dz_global_takes_over(const struct dz_global_claim *c, const struct dz_global *e);
-/* Who has the name for certain; none when nobody, or when its owner of this host is dead. Fills *takes_over. */
+/* Who has the name for certain; none when nobody, or when its owner of this host is dead. Fills *takes_over.
+ */
 struct dz_pid dz_globals_owner(struct dz_globals *g, const struct dz_global_claim *c, bool *takes_over);
-/* Puts the claim into the table unless what stands there wins; the loser, if it is ours, is told. DZ_ENOMEM. */
+/* Puts the claim into the table unless what stands there wins; the loser, if it is ours, is told. DZ_ENOMEM.
+ */
 int dz_globals_enter(struct dz_globals *g, const struct dz_global_claim *c);
 /* Every entry of that node's processes goes. */
 void dz_globals_forget_node(struct dz_globals *g, uint32_t index);
 bool dz_globals_is_alive(struct dz_globals *g, struct dz_pid pid);
 /* Of two that want a name: lower node id, then lower slot. */
 int dz_globals_compare_owners(struct dz_globals *g, struct dz_pid a, struct dz_pid b);
-/* A node's registration of another claim came while we ask for one of the same name: false when ours goes first. */
+/* A node's registration of another claim came while we ask for one of the same name: false when ours goes
+ * first. */
 bool dz_globals_yield(struct dz_globals *g, const struct dz_global_claim *theirs, struct dz_pid *ours);
 
 #endif

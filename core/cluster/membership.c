@@ -6,10 +6,9 @@
 #include "base/err.h"
 #include "cluster/cluster.h"
 
-/* After a session the transport ended by itself, the next one comes without our dialling: only if it does not. */
+/* After a session the transport ended by itself, the next one comes without our dialling: only if it does
+ * not. */
 #define DIAL_ANYWAY_MS 1000u
-/* Losses within this time count as one event for the authority. */
-#define LOSS_WINDOW_MS 60000u
 
 int dz_membership_init(struct dz_membership *m, const char *self, const struct dz_detector_settings *settings,
                        const struct dz_placement_authority *authority, uint64_t now_ms)
@@ -67,8 +66,8 @@ static struct dz_membership_action *act(struct dz_membership *m, enum dz_members
     return a;
 }
 
-static void set_status(struct dz_membership *m, struct dz_node *n, enum dz_node_status status, const char *reason,
-                       uint64_t now_ms)
+static void set_status(struct dz_membership *m, struct dz_node *n, enum dz_node_status status,
+                       const char *reason, uint64_t now_ms)
 {
     if (n->status == status)
         return;
@@ -238,17 +237,6 @@ static bool may_declare_down(const struct dz_membership *m, const struct dz_node
     return m->authority->may_declare_down(m->authority->ctx, n->id, n->incarnation, reachable, known);
 }
 
-void dz_membership_count(const struct dz_membership *m, uint64_t now_ms, uint32_t *reachable, uint32_t *known)
-{
-    *reachable = *known = 1;
-    for (uint32_t i = 0; i < m->count; i++) {
-        const struct dz_node *n = m->nodes[i];
-        bool lately = n->status == DZ_NODE_DOWN && n->lost_incarnation && now_ms - n->since_ms < LOSS_WINDOW_MS;
-        *reachable += n->status == DZ_NODE_UP;
-        *known += dz_node_is_met(n) || lately;
-    }
-}
-
 /* --- events --- */
 
 int dz_membership_seed(struct dz_membership *m, const char *id, uint64_t now_ms)
@@ -266,7 +254,8 @@ int dz_membership_seed(struct dz_membership *m, const char *id, uint64_t now_ms)
     return 0;
 }
 
-void dz_membership_learnt(struct dz_membership *m, const char *id, size_t len, uint64_t incarnation, uint64_t now_ms)
+void dz_membership_learnt(struct dz_membership *m, const char *id, size_t len, uint64_t incarnation,
+                          uint64_t now_ms)
 {
     struct dz_node *n;
     bool fresh;
@@ -283,8 +272,8 @@ void dz_membership_learnt(struct dz_membership *m, const char *id, size_t len, u
     }
 }
 
-enum dz_refusal dz_membership_admit(const struct dz_membership *m, const struct dz_peer_info *info, uint64_t *known,
-                                    uint64_t now_ms)
+enum dz_refusal dz_membership_admit(const struct dz_membership *m, const struct dz_peer_info *info,
+                                    uint64_t *known, uint64_t now_ms)
 {
     const struct dz_node *n = dz_membership_find(m, info->id, strlen(info->id));
     if (is_self(m, info->id, strlen(info->id)))
@@ -403,7 +392,8 @@ void dz_membership_figures(struct dz_membership *m, uint64_t peer, const struct 
     n->returns = figures->flags >> DZ_NODE_RETURNS_SHIFT;
 }
 
-static struct dz_node *find_life(const struct dz_membership *m, const char *id, size_t len, uint64_t incarnation)
+static struct dz_node *find_life(const struct dz_membership *m, const char *id, size_t len,
+                                 uint64_t incarnation)
 {
     struct dz_node *n = dz_membership_find(m, id, len);
     return n && n->peer && n->incarnation == incarnation ? n : NULL;
@@ -419,16 +409,16 @@ int dz_membership_probed(const struct dz_membership *m, const char *id, size_t l
     return 0;
 }
 
-void dz_membership_reached(struct dz_membership *m, const char *id, size_t len, uint64_t incarnation, uint64_t age_ms,
-                           uint64_t now_ms)
+void dz_membership_reached(struct dz_membership *m, const char *id, size_t len, uint64_t incarnation,
+                           uint64_t age_ms, uint64_t now_ms)
 {
     struct dz_node *n = find_life(m, id, len, incarnation);
     if (n && age_ms < now_ms)
         dz_detector_reached(&n->detector, now_ms - age_ms);
 }
 
-void dz_membership_verdict(struct dz_membership *m, const char *id, size_t len, uint64_t incarnation, uint32_t returns,
-                           uint64_t now_ms)
+void dz_membership_verdict(struct dz_membership *m, const char *id, size_t len, uint64_t incarnation,
+                           uint32_t returns, uint64_t now_ms)
 {
     struct dz_node *n = find_life(m, id, len, incarnation);
     if (n && returns >= n->returns)
@@ -486,7 +476,8 @@ static void probe(struct dz_membership *m, struct dz_node *about)
     m->probe_turn += asked ? asked : 1;
 }
 
-static void judge(struct dz_membership *m, struct dz_node *n, const char *reason, bool verdict, uint64_t now_ms)
+static void judge(struct dz_membership *m, struct dz_node *n, const char *reason, bool verdict,
+                  uint64_t now_ms)
 {
     if (may_declare_down(m, n, now_ms))
         lose_and_redial(m, n, reason, verdict, now_ms);
@@ -584,41 +575,4 @@ void dz_membership_leave(struct dz_membership *m, uint64_t now_ms)
     for (uint32_t i = 0; i < m->count; i++)
         if (m->nodes[i]->peer)
             lose(m, m->nodes[i], "stopped", false, false, now_ms);
-}
-
-/* --- queries --- */
-
-uint64_t dz_membership_next(const struct dz_membership *m)
-{
-    uint64_t next = m->heartbeat_ms;
-    for (uint32_t i = 0; i < m->count; i++) {
-        const struct dz_node *n = m->nodes[i];
-        uint64_t at = n->peer ? dz_detector_next(&n->detector, &m->settings) : n->dial_ms ? n->dial_ms : next;
-        if (at < next)
-            next = at;
-    }
-    return next;
-}
-
-bool dz_membership_would_judge(const struct dz_membership *m, uint64_t now_ms)
-{
-    for (uint32_t i = 0; i < m->count; i++) {
-        struct dz_detector d = m->nodes[i]->detector;
-        if (!m->nodes[i]->peer)
-            continue;
-        enum dz_detector_verdict v = dz_detector_tick(&d, &m->settings, now_ms);
-        while (v == DZ_DETECTOR_SUSPECT || v == DZ_DETECTOR_RECOVERED || v == DZ_DETECTOR_PROBE)
-            v = dz_detector_tick(&d, &m->settings, now_ms);
-        if (v != DZ_DETECTOR_NOTHING)
-            return true;
-    }
-    return false;
-}
-
-bool dz_membership_is_settled(const struct dz_membership *m)
-{
-    for (uint32_t i = 0; i < m->count; i++)
-        if (!m->nodes[i]->settled && !m->nodes[i]->gone)
-            return false;
-    return true;
 }

@@ -1,15 +1,17 @@
 /* membership.h - which nodes there are, which of them are up, and what to do about those that are not.
  * Owns:    a record for every node known, the queue of actions not taken yet.
  * Threads: the system thread; pure: events and the time in, actions out, no I/O, no clock.
- * Fails:   dz_membership_init and _seed as they say; elsewhere a node for which there is no memory is not known.
+ * Fails:   dz_membership_init and _seed as they say; elsewhere a node for which there is no memory is not
+ *          known.
  *
- * The owner calls one event function and then takes every action with dz_membership_next_action before the next event.
- * Pointers in an action stay good until dz_membership_tick.
+ * The owner calls one event function and then takes every action with dz_membership_next_action before the
+ * next event. Pointers in an action stay good until dz_membership_tick.
  *
- *     unmet --session--> joining --first exchange, both ways open--> up <--> suspect --lost--> down --session--> joining
- *                                                                                   --goodbye--> left
+ *     unmet --session--> joining --first exchange, both ways open--> up <--> suspect
+ *     up, suspect --lost--> down --session--> joining;   up, suspect --goodbye--> left
  *
- * node_up and node_down alternate for one node: a session that ends before its first exchange ends silently. */
+ * node_up and node_down alternate for one node: a session that ends before its first exchange ends
+ * silently. */
 #ifndef DZ_CLUSTER_MEMBERSHIP_H
 #define DZ_CLUSTER_MEMBERSHIP_H
 
@@ -21,22 +23,22 @@
 #define DZ_MEMBERSHIP_NODES_MAX 4096u
 /* A node told of and never met is dialled for so long, a lost one for so long. Seeds for ever. */
 #define DZ_MEMBERSHIP_UNMET_MS 60000u
-#define DZ_MEMBERSHIP_LOST_MS 3600000u
+#define DZ_MEMBERSHIP_LOST_MS  3600000u
 /* A life that was lost so often within the window is not admitted for a while, doubled each time. */
-#define DZ_MEMBERSHIP_FLAPS 5u
+#define DZ_MEMBERSHIP_FLAPS          5u
 #define DZ_MEMBERSHIP_FLAP_WINDOW_MS 60000u
-#define DZ_MEMBERSHIP_QUIET_MS 5000u
-#define DZ_MEMBERSHIP_QUIET_MAX_MS 60000u
+#define DZ_MEMBERSHIP_QUIET_MS       5000u
+#define DZ_MEMBERSHIP_QUIET_MAX_MS   60000u
 /* Nodes asked at once about a suspect. */
 #define DZ_MEMBERSHIP_HELPERS 3u
 /* Heartbeats between two tellings of the whole list, each to one peer in turn. */
 #define DZ_MEMBERSHIP_GOSSIP_EVERY 20u
 
 enum dz_membership_action_type {
-    DZ_MEMBER_DIAL,      /* node */
-    DZ_MEMBER_FORGET,    /* node: dial it no more */
-    DZ_MEMBER_UP,        /* node, reason: work may be placed there */
-    DZ_MEMBER_LOST,      /* node, peer, reason, close, announce, verdict: the session is over for everybody here */
+    DZ_MEMBER_DIAL,   /* node */
+    DZ_MEMBER_FORGET, /* node: dial it no more */
+    DZ_MEMBER_UP,     /* node, reason: work may be placed there */
+    DZ_MEMBER_LOST, /* node, peer, reason, close, announce, verdict: the session is over for everybody here */
     DZ_MEMBER_HEARTBEAT, /* peer */
     DZ_MEMBER_GOSSIP,    /* peer: tell it the list of nodes */
     DZ_MEMBER_PROBE,     /* peer: ask it when it last heard of node */
@@ -65,7 +67,7 @@ struct dz_membership {
     struct dz_membership_action *taken; /* the one next_action gave last */
     struct dz_detector_settings settings;
     const struct dz_placement_authority *authority;
-    char *self; /* this node's id */
+    char *self;            /* this node's id */
     uint64_t heartbeat_ms; /* when the next one is due */
     uint32_t beats;
     uint32_t gossip_turn;
@@ -86,10 +88,11 @@ const struct dz_membership_action *dz_membership_next_action(struct dz_membershi
 /* DZ_ENODEID, DZ_ENOMEM, DZ_ETOOLARGE. This node's own id is passed over. */
 int dz_membership_seed(struct dz_membership *m, const char *id, uint64_t now_ms);
 /* A peer knows of this node, in this incarnation. */
-void dz_membership_learnt(struct dz_membership *m, const char *id, size_t len, uint64_t incarnation, uint64_t now_ms);
+void dz_membership_learnt(struct dz_membership *m, const char *id, size_t len, uint64_t incarnation,
+                          uint64_t now_ms);
 /* May it come in? A refusal; for STALE *known is set. */
-enum dz_refusal dz_membership_admit(const struct dz_membership *m, const struct dz_peer_info *info, uint64_t *known,
-                                    uint64_t now_ms);
+enum dz_refusal dz_membership_admit(const struct dz_membership *m, const struct dz_peer_info *info,
+                                    uint64_t *known, uint64_t now_ms);
 /* A new session. The node, or NULL when there is no room for it (the owner then closes the peer). */
 struct dz_node *dz_membership_session(struct dz_membership *m, uint64_t peer, const struct dz_peer_info *info,
                                       uint64_t now_ms);
@@ -101,15 +104,16 @@ void dz_membership_closed(struct dz_membership *m, uint64_t peer, enum dz_peer_c
 void dz_membership_broken(struct dz_membership *m, uint64_t peer, const char *reason, uint64_t now_ms);
 void dz_membership_heard(struct dz_membership *m, uint64_t peer, uint64_t at_ms);
 void dz_membership_figures(struct dz_membership *m, uint64_t peer, const struct dz_peer_figures *figures);
-/* Somebody asked about a node: 0 and its age, the ms since we last heard of it; DZ_ENONODE when we have no session. */
+/* Somebody asked about a node: 0 and its age, the ms since we last heard of it; DZ_ENONODE when we have no
+ * session. */
 int dz_membership_probed(const struct dz_membership *m, const char *id, size_t len, uint64_t incarnation,
                          uint64_t now_ms, uint64_t *age_ms);
 /* Somebody heard of the node so long ago. */
-void dz_membership_reached(struct dz_membership *m, const char *id, size_t len, uint64_t incarnation, uint64_t age_ms,
-                           uint64_t now_ms);
+void dz_membership_reached(struct dz_membership *m, const char *id, size_t len, uint64_t incarnation,
+                           uint64_t age_ms, uint64_t now_ms);
 /* Another node decided that this life, which had come back so often, is down. */
-void dz_membership_verdict(struct dz_membership *m, const char *id, size_t len, uint64_t incarnation, uint32_t returns,
-                           uint64_t now_ms);
+void dz_membership_verdict(struct dz_membership *m, const char *id, size_t len, uint64_t incarnation,
+                           uint32_t returns, uint64_t now_ms);
 /* Dialling or shaking hands came to nothing; id may be NULL. */
 void dz_membership_failed(struct dz_membership *m, const char *id, enum dz_refusal why, uint64_t now_ms);
 void dz_membership_stalled(struct dz_membership *m, uint64_t stall_ms, uint64_t now_ms);
@@ -128,6 +132,7 @@ bool dz_membership_is_settled(const struct dz_membership *m);
 struct dz_node *dz_membership_find(const struct dz_membership *m, const char *id, size_t len);
 struct dz_node *dz_membership_of_peer(const struct dz_membership *m, uint64_t peer);
 /* This node and those it reaches now; those that were up when the present losses began. */
-void dz_membership_count(const struct dz_membership *m, uint64_t now_ms, uint32_t *reachable, uint32_t *known);
+void dz_membership_count(const struct dz_membership *m, uint64_t now_ms, uint32_t *reachable,
+                         uint32_t *known);
 
 #endif

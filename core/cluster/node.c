@@ -11,7 +11,8 @@ int dz_node_new(struct dz_node **out, const char *id, size_t len)
 {
     size_t name_len, host_len;
     uint16_t port;
-    int err = len < DZ_NODE_ID_MAX ? dz_node_id_parse(id, len, &name_len, &host_len, &port, NULL) : DZ_ENODEID;
+    int err =
+        len < DZ_NODE_ID_MAX ? dz_node_id_parse(id, len, &name_len, &host_len, &port, NULL) : DZ_ENODEID;
     if (err)
         return err;
     struct dz_node *n = dz_zalloc(1, sizeof *n);

@@ -21,7 +21,7 @@ enum dz_node_status {
     DZ_NODE_REFUSED, /* connections are turned away, here or there */
 };
 
-#define DZ_NODE_DRAINING 1u    /* dz_peer_figures.flags */
+#define DZ_NODE_DRAINING      1u /* dz_peer_figures.flags */
 #define DZ_NODE_RETURNS_SHIFT 8u /* the bits above: how often the node has come back in this life */
 
 struct dz_node {
@@ -29,31 +29,31 @@ struct dz_node {
     uint32_t name_len; /* id is name@host:port */
     uint32_t host_len;
     uint16_t port;
-    uint8_t status;       /* enum dz_node_status */
+    uint8_t status; /* enum dz_node_status */
     bool seed;
-    bool settled;         /* met, or failed once: start does not wait for it any more */
-    bool exchanged;       /* its first exchange arrived in this session */
-    bool announced;       /* a node_up without its node_down */
+    bool settled;   /* met, or failed once: start does not wait for it any more */
+    bool exchanged; /* its first exchange arrived in this session */
+    bool announced; /* a node_up without its node_down */
     bool draining;
     bool gone;            /* forgotten: freed in the next tick unless it is heard of again */
     uint64_t peer;        /* the session's number at the transport, 0: none */
     uint64_t incarnation; /* of the session, or the last one known; 0: never met */
     uint64_t birth;
-    uint32_t index;       /* identity index of that incarnation, the cluster's own */
-    uint32_t returns;     /* as the node last told */
+    uint32_t index;            /* identity index of that incarnation, the cluster's own */
+    uint32_t returns;          /* as the node last told */
     uint64_t lost_incarnation; /* of the last announced session that ended */
     struct dz_detector detector;
-    uint64_t since_ms;    /* when it got its status */
-    uint64_t dial_ms;     /* when to dial it again, 0: not planned */
+    uint64_t since_ms; /* when it got its status */
+    uint64_t dial_ms;  /* when to dial it again, 0: not planned */
     uint32_t processes;
     uint32_t placed_since;
-    uint64_t uptime_ms;   /* as told, */
+    uint64_t uptime_ms;    /* as told, */
     uint64_t uptime_at_ms; /* then */
-    uint8_t *attributes;  /* one map term, or NULL */
+    uint8_t *attributes;   /* one map term, or NULL */
     size_t attributes_len;
-    uint32_t flaps;       /* losses of one life within the flap window */
-    uint64_t flap_ms;     /* when that window began */
-    uint64_t quiet_ms;    /* not admitted before this time */
+    uint32_t flaps;    /* losses of one life within the flap window */
+    uint64_t flap_ms;  /* when that window began */
+    uint64_t quiet_ms; /* not admitted before this time */
 };
 
 int dz_node_new(struct dz_node **out, const char *id, size_t len);

@@ -19,14 +19,14 @@ struct dz_place {
     struct dz_list siblings; /* in parent->children */
     struct dz_list children;
     struct copy *copies; /* each also in by_pid, the latest of its pid */
-    uint64_t highest; /* of a root: the highest first number heard of */
+    uint64_t highest;    /* of a root: the highest first number heard of */
     uint32_t len;
     char path[];
 };
 
 void dz_placement_init(struct dz_placement *p, bool (*alive)(void *ctx, struct dz_pid pid), void *ctx)
 {
-    *p = (struct dz_placement){ .sweep_at = DZ_PLACEMENT_SWEEP_MIN, .alive = alive, .ctx = ctx };
+    *p = (struct dz_placement){.sweep_at = DZ_PLACEMENT_SWEEP_MIN, .alive = alive, .ctx = ctx};
     dz_smap_init(&p->by_path);
     dz_map_init(&p->by_pid);
 }
@@ -102,7 +102,8 @@ static uint64_t pid_key(struct dz_pid pid)
 
 /* --- the tree --- */
 
-static struct dz_place *place_new(struct dz_placement *p, struct dz_place *parent, const char *path, size_t len)
+static struct dz_place *place_new(struct dz_placement *p, struct dz_place *parent, const char *path,
+                                  size_t len)
 {
     struct dz_place *place = dz_zalloc(1, sizeof *place + len + 1);
     if (!place)
@@ -121,8 +122,8 @@ static struct dz_place *place_new(struct dz_placement *p, struct dz_place *paren
     return place;
 }
 
-/* A root's number must outlive its copies if somebody may take the root's name again; an unnamed root's id (it holds the
- * node's '@') never comes again. */
+/* A root's number must outlive its copies if somebody may take the root's name again; an unnamed root's id
+ * (it holds the node's '@') never comes again. */
 static bool is_remembered(const struct dz_place *place)
 {
     return place->highest && !memchr(place->path, '@', place->len);
@@ -180,7 +181,8 @@ static void sweep(struct dz_placement *p)
     void *value;
     while (dz_smap_next(&p->by_path, &it, &key, &value))
         drop_dead(p, value);
-    /* Parents stand before their children, so those that became empty are pruned from behind, by the children. */
+    /* Parents stand before their children, so those that became empty are pruned from behind, by the
+     * children. */
     it = 0;
     while (dz_smap_next(&p->by_path, &it, &key, &value))
         prune(p, value);
@@ -192,7 +194,8 @@ static void sweep(struct dz_placement *p)
 static bool has_newer(struct dz_placement *p, const struct dz_place *place, const struct dz_place_key *key)
 {
     for (const struct copy *c = place->copies; c; c = c->next)
-        if (dz_epoch_compare(c->epoch, c->epoch_len, key->epoch, key->epoch_len) > 0 && p->alive(p->ctx, c->pid))
+        if (dz_epoch_compare(c->epoch, c->epoch_len, key->epoch, key->epoch_len) > 0 &&
+            p->alive(p->ctx, c->pid))
             return true;
     return false;
 }
@@ -227,14 +230,13 @@ static void visit_older(struct older *o, const struct dz_place *place)
         if (o->visit)
             o->visit(o->ctx, c->pid);
     }
-    dz_list_each (&place->children, it)
-        visit_older(o, dz_list_entry(it, struct dz_place, siblings));
+    dz_list_each(&place->children, it) visit_older(o, dz_list_entry(it, struct dz_place, siblings));
 }
 
 uint32_t dz_placement_older(struct dz_placement *p, const struct dz_place_key *key, bool lose_ties,
                             void (*visit)(void *ctx, struct dz_pid pid), void *ctx)
 {
-    struct older o = { p, key, lose_ties, 0, visit, ctx };
+    struct older o = {p, key, lose_ties, 0, visit, ctx};
     const struct dz_place *place = dz_smap_get(&p->by_path, key->path, key->path_len);
     if (place)
         visit_older(&o, place);
@@ -293,7 +295,7 @@ bool dz_placement_of(struct dz_placement *p, struct dz_pid pid, struct dz_place_
     const struct copy *c = dz_map_get(&p->by_pid, pid_key(pid));
     if (!c)
         return false;
-    *key = (struct dz_place_key){ c->place->path, c->place->len, c->epoch, c->epoch_len };
+    *key = (struct dz_place_key){c->place->path, c->place->len, c->epoch, c->epoch_len};
     return true;
 }
 
@@ -323,8 +325,8 @@ uint64_t dz_placement_next_root(struct dz_placement *p, const char *path, size_t
     return number;
 }
 
-void dz_placement_each(struct dz_placement *p, void (*visit)(void *ctx, const struct dz_place_key *key, struct dz_pid pid),
-                       void *ctx)
+void dz_placement_each(struct dz_placement *p,
+                       void (*visit)(void *ctx, const struct dz_place_key *key, struct dz_pid pid), void *ctx)
 {
     uint32_t it = 0;
     const char *path;
@@ -332,7 +334,7 @@ void dz_placement_each(struct dz_placement *p, void (*visit)(void *ctx, const st
     while (dz_smap_next(&p->by_path, &it, &path, &value)) {
         const struct dz_place *place = value;
         for (const struct copy *c = place->copies; c; c = c->next) {
-            struct dz_place_key key = { place->path, place->len, c->epoch, c->epoch_len };
+            struct dz_place_key key = {place->path, place->len, c->epoch, c->epoch_len};
             if (p->alive(p->ctx, c->pid))
                 visit(ctx, &key, c->pid);
         }

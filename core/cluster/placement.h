@@ -1,11 +1,12 @@
 /* placement.h - which copy of which child lives on this node, and which of two copies is the newer one.
  * Owns:    a tree of paths; at each path the copies placed here, with their epochs.
- * Threads: one at a time (the cluster holds a lock around it); pure: whether a process lives is asked of the owner.
+ * Threads: one at a time (the cluster holds a lock around it); pure: whether a process lives is asked of the
+ *          owner.
  * Fails:   DZ_ENOMEM, DZ_EFORMAT (a path or an epoch from another node that is none), DZ_ESUPERSEDED.
  *
- * A path is "root/child/child". An epoch is its numbers, root first, 8 bytes big-endian each; two epochs compare number by
- * number as far as both reach, so a copy compares with the placement of its supervisor as well. A newer epoch for a path makes
- * every older copy of that path, and below it, superseded. */
+ * A path is "root/child/child". An epoch is its numbers, root first, 8 bytes big-endian each; two epochs
+ * compare number by number as far as both reach, so a copy compares with the placement of its supervisor as
+ * well. A newer epoch for a path makes every older copy of that path, and below it, superseded. */
 #ifndef DZ_CLUSTER_PLACEMENT_H
 #define DZ_CLUSTER_PLACEMENT_H
 
@@ -13,7 +14,7 @@
 #include "base/map.h"
 #include "proc/pid.h"
 
-#define DZ_PLACEMENT_PATH_MAX 4096u
+#define DZ_PLACEMENT_PATH_MAX  4096u
 #define DZ_PLACEMENT_DEPTH_MAX 64u
 /* Dead copies are looked for when the table has doubled, from this size on. */
 #define DZ_PLACEMENT_SWEEP_MIN 1024u
@@ -42,10 +43,11 @@ int dz_placement_check_key(const struct dz_place_key *key);
 /* Negative, 0, positive: over the numbers both have. */
 int dz_epoch_compare(const char *a, size_t a_len, const char *b, size_t b_len);
 
-/* May this be placed here, as far as this node knows? DZ_ESUPERSEDED: a newer copy of it, or of what it is below, lives here. */
+/* May this be placed here, as far as this node knows? DZ_ESUPERSEDED: a newer copy of it, or of what it is
+ * below, lives here. */
 int dz_placement_may(struct dz_placement *p, const struct dz_place_key *key);
-/* Calls visit for every living copy of the path and below it that this key makes old. With `lose_ties`, equal epochs of the
- * very path count as older. Returns how many there were. */
+/* Calls visit for every living copy of the path and below it that this key makes old. With `lose_ties`, equal
+ * epochs of the very path count as older. Returns how many there were. */
 uint32_t dz_placement_older(struct dz_placement *p, const struct dz_place_key *key, bool lose_ties,
                             void (*visit)(void *ctx, struct dz_pid pid), void *ctx);
 /* The copy lives here from now on. Noting it again is no error. */
@@ -57,7 +59,8 @@ void dz_placement_heard(struct dz_placement *p, const struct dz_place_key *key);
 /* 1 + the highest first number heard of; heard of from now on. */
 uint64_t dz_placement_next_root(struct dz_placement *p, const char *path, size_t len);
 /* Every living copy. visit may not change the table. */
-void dz_placement_each(struct dz_placement *p, void (*visit)(void *ctx, const struct dz_place_key *key, struct dz_pid pid),
+void dz_placement_each(struct dz_placement *p,
+                       void (*visit)(void *ctx, const struct dz_place_key *key, struct dz_pid pid),
                        void *ctx);
 
 #endif

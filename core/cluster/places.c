@@ -37,7 +37,7 @@ int dz_places_may(struct dz_cluster *c, const struct dz_place_key *key)
 
 uint32_t dz_places_supersede(struct dz_cluster *c, const struct dz_place_key *key, bool lose_ties)
 {
-    struct olds o = { 0 };
+    struct olds o = {0};
     pthread_mutex_lock(&c->placement_lock);
     dz_placement_heard(&c->placement, key);
     uint32_t count = dz_placement_older(&c->placement, key, lose_ties, collect, &o);
@@ -88,10 +88,10 @@ uint64_t dz_cluster_root_epoch(struct dz_cluster *c, const char *path, size_t le
     return number;
 }
 
-int dz_cluster_placed(struct dz_cluster *c, const char *path, size_t path_len, const char *epoch, size_t epoch_len,
-                      struct dz_pid pid)
+int dz_cluster_placed(struct dz_cluster *c, const char *path, size_t path_len, const char *epoch,
+                      size_t epoch_len, struct dz_pid pid)
 {
-    struct dz_place_key key = { path, path_len, epoch, epoch_len };
+    struct dz_place_key key = {path, path_len, epoch, epoch_len};
     int err = dz_placement_check_key(&key);
     err = err ? err : dz_places_may(c, &key);
     return err ? err : dz_places_add(c, &key, pid);
@@ -100,7 +100,7 @@ int dz_cluster_placed(struct dz_cluster *c, const char *path, size_t path_len, c
 bool dz_cluster_place_waits(struct dz_cluster *c, const char *path, size_t path_len, const char *epoch,
                             size_t epoch_len)
 {
-    struct dz_place_key key = { path, path_len, epoch, epoch_len };
+    struct dz_place_key key = {path, path_len, epoch, epoch_len};
     return dz_placement_check_key(&key) == 0 && dz_places_wait(c, &key);
 }
 

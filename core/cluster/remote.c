@@ -86,14 +86,15 @@ static struct ask *forget(struct dz_remote *r, uint64_t ref)
 static int send_spawn(struct dz_remote *r, uint32_t node, uint32_t request, const struct dz_msg *m)
 {
     struct dz_cluster *c = r->cluster;
-    struct dz_envelope_ends ends = { &c->rt->nodes, node, UINT32_MAX };
+    struct dz_envelope_ends ends = {&c->rt->nodes, node, UINT32_MAX};
     struct dz_buf buf;
     dz_buf_init(&buf);
     int err = dz_buf_append_u8(&buf, DZ_CLUSTER_SPAWN);
     err = err ? err : dz_buf_append_u32(&buf, request);
     err = err ? err : dz_envelope_encode(&buf, &ends, m, NULL, 0);
     if (!err)
-        err = dz_routes_send(&c->routes, dz_routes_get(&c->routes, node), DZ_CLUSTER_KEY, buf.data, buf.len, 0);
+        err =
+            dz_routes_send(&c->routes, dz_routes_get(&c->routes, node), DZ_CLUSTER_KEY, buf.data, buf.len, 0);
     dz_buf_fini(&buf);
     return err;
 }
@@ -104,7 +105,7 @@ int dz_remote_ask(struct dz_remote *r, struct dz_thread *from, uint32_t node, st
     struct dz_msg *m = *take;
     struct dz_spawn spawn;
     uint32_t request = atomic_fetch_add_explicit(&r->next_request, 1, memory_order_relaxed);
-    struct dz_pid pid = { node, DZ_REMOTE_CANCEL_SLOT, request };
+    struct dz_pid pid = {node, DZ_REMOTE_CANCEL_SLOT, request};
     (void)from;
     int err = dz_spawn_unpack(&r->cluster->rt->nodes, m, &spawn);
     dz_assert(!err && m->ref); /* packed by ourselves */
@@ -115,7 +116,8 @@ int dz_remote_ask(struct dz_remote *r, struct dz_thread *from, uint32_t node, st
     if (err) {
         struct ask *a = forget(r, m->ref);
         dz_free(a);
-        /* Lost since it was sent: whoever answered for the node has taken the record and the answer is on its way. */
+        /* Lost since it was sent: whoever answered for the node has taken the record and the answer is on its
+         * way. */
         if (a)
             return err;
     }
@@ -191,8 +193,8 @@ struct dz_msg *dz_remote_take_reply(struct dz_remote *r, struct dz_msg *msg)
     return msg;
 }
 
-void dz_remote_fail(struct dz_remote *r, struct dz_pid by, struct dz_pid to, uint64_t ref, int err, const char *message,
-                    const char *node_id)
+void dz_remote_fail(struct dz_remote *r, struct dz_pid by, struct dz_pid to, uint64_t ref, int err,
+                    const char *message, const char *node_id)
 {
     struct dz_cluster *c = r->cluster;
     struct dz_buf buf;

@@ -1,13 +1,15 @@
 /* remote.h - processes started on another node, seen from both ends.
- * Owns:    asking side: every spawn not answered yet. Starting side: every request for a while, so that it can be cancelled
- *          when it is late, and those that wait until older copies of their path are gone.
+ * Owns:    asking side: every spawn not answered yet. Starting side: every request for a while, so that it
+ *          can be cancelled when it is late, and those that wait until older copies of their path are gone.
  * Threads: ask, cancel, take_reply and note_reply any (one lock); everything else the system thread.
- * Fails:   a spawn is always answered: by the started process, by the other node, or here when that node is lost or silent
- *          beyond the deadline. Error tables of other nodes get a field `node`.
+ * Fails:   a spawn is always answered: by the started process, by the other node, or here when that node is
+ *          lost or silent beyond the deadline. Error tables of other nodes get a field `node`.
  *
- *     ask -> SPAWN frame -> served: same behaviour? newer than what lives here? -> STOP to older copies, wait -> SPAWN to a
- *     thread -> REPLY straight to the one who asked (noted there, by take_reply here)
- *     KILL or ANSWERED to the cancel pid -> CANCEL frame -> the start is killed; what started and is not wanted is stopped */
+ *     ask -> SPAWN frame -> served: same behaviour? newer than what lives here?
+ *         -> STOP to older copies, wait -> SPAWN to a thread
+ *         -> REPLY straight to the one who asked (noted there, see take_reply here)
+ *     KILL or ANSWERED to the cancel pid -> CANCEL frame -> the start is killed; what started and is not
+ *         wanted is stopped */
 #ifndef DZ_CLUSTER_REMOTE_H
 #define DZ_CLUSTER_REMOTE_H
 
@@ -24,7 +26,7 @@
 /* The asking side gives up so long after the deadline that the other one enforces. */
 #define DZ_REMOTE_GRACE_MS 1000u
 /* How long a started process can still be cancelled, and at most so many of them. */
-#define DZ_REMOTE_KEEP_MS 60000u
+#define DZ_REMOTE_KEEP_MS  60000u
 #define DZ_REMOTE_KEEP_MAX 65536u
 /* A superseded or late process that does not end is killed. */
 #define DZ_REMOTE_STOP_MS 5000u
@@ -43,7 +45,7 @@ struct dz_remote {
     struct dz_list stopping;    /* processes asked to stop, killed when they take too long */
     _Atomic uint32_t asked_count;
     _Atomic uint32_t unanswered;
-    uint32_t waiting;           /* served ones that wait for older copies */
+    uint32_t waiting; /* served ones that wait for older copies */
     _Atomic uint32_t next_request;
 };
 
@@ -54,16 +56,19 @@ void dz_remote_fini(struct dz_remote *r);
 int dz_remote_ask(struct dz_remote *r, struct dz_thread *from, uint32_t node, struct dz_msg **take,
                   struct dz_pid *cancel);
 /* The same on this host itself. */
-int dz_remote_ask_self(struct dz_remote *r, struct dz_thread *from, struct dz_msg **take, struct dz_pid *cancel);
+int dz_remote_ask_self(struct dz_remote *r, struct dz_thread *from, struct dz_msg **take,
+                       struct dz_pid *cancel);
 /* A message to a cancel pid; takes it. */
 void dz_remote_cancel(struct dz_remote *r, struct dz_msg *msg);
-/* A REPLY came from another node: when it answers a spawn, it is made to look so. Takes and gives the message. */
+/* A REPLY came from another node: when it answers a spawn, it is made to look so. Takes and gives the
+ * message. */
 struct dz_msg *dz_remote_take_reply(struct dz_remote *r, struct dz_msg *msg);
 /* A REPLY goes to another node: perhaps the answer to one of its spawns. */
 void dz_remote_note_reply(struct dz_remote *r, const struct dz_msg *msg);
 
 /* Frames of a peer, behind their first byte. DZ_EFORMAT, DZ_ENOMEM. */
-int dz_remote_serve(struct dz_remote *r, const struct dz_envelope_ends *ends, const uint8_t *data, size_t len);
+int dz_remote_serve(struct dz_remote *r, const struct dz_envelope_ends *ends, const uint8_t *data,
+                    size_t len);
 int dz_remote_cancelled(struct dz_remote *r, uint32_t node, const uint8_t *data, size_t len);
 
 /* Ends a process of this host in order, by a kill if it takes too long. */

@@ -8,8 +8,8 @@
 /* DZ_INFINITY stays it. */
 uint64_t dz_remote_deadline(uint64_t now_ms, uint64_t timeout_ms, uint64_t grace_ms);
 /* Answers a spawn with { code, message, node }. */
-void dz_remote_fail(struct dz_remote *r, struct dz_pid by, struct dz_pid to, uint64_t ref, int err, const char *message,
-                    const char *node_id);
+void dz_remote_fail(struct dz_remote *r, struct dz_pid by, struct dz_pid to, uint64_t ref, int err,
+                    const char *message, const char *node_id);
 /* What was started for a lost node and not answered is killed; the rest is only forgotten. */
 void dz_remote_drop_served(struct dz_remote *r, uint32_t node);
 void dz_remote_tick_served(struct dz_remote *r, uint64_t now_ms);

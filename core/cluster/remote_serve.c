@@ -125,13 +125,13 @@ void dz_remote_stop(struct dz_remote *r, struct dz_pid pid, enum dz_reason reaso
 /* --- starting --- */
 
 /* The slot, the placement, then the message: whoever looks finds the copy before it can run. */
-static int launch(struct dz_remote *r, struct dz_thread *t, const struct dz_spawn *spawn, struct dz_msg **take,
-                  struct dz_pid *reserved)
+static int launch(struct dz_remote *r, struct dz_thread *t, const struct dz_spawn *spawn,
+                  struct dz_msg **take, struct dz_pid *reserved)
 {
     struct dz_cluster *c = r->cluster;
     struct dz_msg *m = *take;
     struct dz_slot *slot;
-    struct dz_place_key key = { spawn->path.s, spawn->path.len, spawn->epoch.s, spawn->epoch.len };
+    struct dz_place_key key = {spawn->path.s, spawn->path.len, spawn->epoch.s, spawn->epoch.len};
     uint32_t node = atomic_load_explicit(&c->rt->nodes.self, memory_order_acquire);
     uint32_t thread = c->rt->ports.choose_thread(c->rt->ports.ctx, t);
     int err = dz_table_reserve(&c->rt->table, thread, spawn->flags & DZ_SPAWN_HIDDEN, node, &slot, &m->to);
@@ -146,7 +146,8 @@ static int launch(struct dz_remote *r, struct dz_thread *t, const struct dz_spaw
 }
 
 /* 0, or why this must not start; *message is static text. */
-static int check_version(struct dz_cluster *c, uint32_t node, const struct dz_spawn *spawn, const char **message)
+static int check_version(struct dz_cluster *c, uint32_t node, const struct dz_spawn *spawn,
+                         const char **message)
 {
     uint8_t own[32];
     if (!spawn->hash.s || !spawn->name.s || !c->callbacks.behavior_hash)
@@ -158,14 +159,15 @@ static int check_version(struct dz_cluster *c, uint32_t node, const struct dz_sp
         return 0;
     char told[512];
     const char *peer = dz_nodes_get(&c->rt->nodes, node)->id;
-    int len = snprintf(told, sizeof told, "%.*s@%s", spawn->name.len < 128 ? (int)spawn->name.len : 128, spawn->name.s,
-                       peer);
+    int len = snprintf(told, sizeof told, "%.*s@%s", spawn->name.len < 128 ? (int)spawn->name.len : 128,
+                       spawn->name.s, peer);
     if (!dz_smap_get(&c->told_hashes, told, (size_t)len)) {
         (void)dz_smap_put(&c->told_hashes, told, (size_t)len, c);
         char name[256];
-        snprintf(name, sizeof name, "%.*s", (int)(spawn->name.len < 255 ? spawn->name.len : 255), spawn->name.s);
-        dz_log_warn(c->rt->log, "a node asked for a behaviour whose file differs from ours", "behavior", name, "node",
-                    peer, NULL);
+        snprintf(name, sizeof name, "%.*s", (int)(spawn->name.len < 255 ? spawn->name.len : 255),
+                 spawn->name.s);
+        dz_log_warn(c->rt->log, "a node asked for a behaviour whose file differs from ours", "behavior", name,
+                    "node", peer, NULL);
     }
     if (!c->strict_versions)
         return 0;
@@ -176,7 +178,7 @@ static int check_version(struct dz_cluster *c, uint32_t node, const struct dz_sp
 /* May it start here, and what has to end first. *olds: how many older copies still live. */
 static int check_place(struct dz_cluster *c, const struct dz_spawn *spawn, uint32_t *olds)
 {
-    struct dz_place_key key = { spawn->path.s, spawn->path.len, spawn->epoch.s, spawn->epoch.len };
+    struct dz_place_key key = {spawn->path.s, spawn->path.len, spawn->epoch.s, spawn->epoch.len};
     *olds = 0;
     if (!key.path)
         return 0;
@@ -200,7 +202,7 @@ static int serve(struct dz_remote *r, uint32_t node, uint32_t request, struct dz
     uint32_t olds = 0;
     const char *message = NULL;
     const char *self = dz_nodes_self_id(&c->rt->nodes);
-    struct dz_pid by = { 0, DZ_REMOTE_CANCEL_SLOT, request };
+    struct dz_pid by = {0, DZ_REMOTE_CANCEL_SLOT, request};
     int err = dz_spawn_unpack(&c->rt->nodes, m, &spawn);
     err = err ? err : check_version(c, node, &spawn, &message);
     err = err ? err : check_place(c, &spawn, &olds);
@@ -248,7 +250,8 @@ int dz_remote_serve(struct dz_remote *r, const struct dz_envelope_ends *ends, co
     return sound ? 0 : DZ_EFORMAT; /* asked twice is asked once */
 }
 
-int dz_remote_ask_self(struct dz_remote *r, struct dz_thread *from, struct dz_msg **take, struct dz_pid *cancel)
+int dz_remote_ask_self(struct dz_remote *r, struct dz_thread *from, struct dz_msg **take,
+                       struct dz_pid *cancel)
 {
     struct dz_cluster *c = r->cluster;
     struct dz_spawn spawn;
@@ -317,7 +320,7 @@ void dz_remote_note_reply(struct dz_remote *r, const struct dz_msg *msg)
 /* Still held: it never starts. */
 static void refuse_held(struct dz_remote *r, struct served *s)
 {
-    struct dz_pid by = { 0, DZ_REMOTE_CANCEL_SLOT, s->request };
+    struct dz_pid by = {0, DZ_REMOTE_CANCEL_SLOT, s->request};
     struct dz_pid from = s->from;
     uint64_t ref = s->ref;
     pthread_mutex_lock(&r->lock);
@@ -363,7 +366,8 @@ void dz_remote_drop_served(struct dz_remote *r, uint32_t node)
         struct dz_pid kill = DZ_PID_NONE;
         bool found = false;
         pthread_mutex_lock(&r->lock);
-        dz_list_each_safe (&r->served_list, it) {
+        dz_list_each_safe(&r->served_list, it)
+        {
             struct served *s = dz_list_entry(it, struct served, all);
             if (s->node != node || !node)
                 continue;
@@ -380,7 +384,8 @@ void dz_remote_drop_served(struct dz_remote *r, uint32_t node)
     }
 }
 
-/* The older copies are gone, or a newer placement came meanwhile: it starts, or is refused. True: the record is gone. */
+/* The older copies are gone, or a newer placement came meanwhile: it starts, or is refused. True: the record
+ * is gone. */
 static bool try_held(struct dz_remote *r, struct served *s)
 {
     struct dz_cluster *c = r->cluster;
@@ -388,13 +393,13 @@ static bool try_held(struct dz_remote *r, struct served *s)
     uint32_t olds;
     int err = dz_spawn_unpack(&c->rt->nodes, s->held, &spawn);
     dz_assert(!err); /* unpacked before */
-    struct dz_place_key key = { spawn.path.s, spawn.path.len, spawn.epoch.s, spawn.epoch.len };
+    struct dz_place_key key = {spawn.path.s, spawn.path.len, spawn.epoch.s, spawn.epoch.len};
     err = dz_places_may(c, &key);
     olds = err ? 0 : dz_places_wait(c, &key);
     if (olds)
         return false;
     struct dz_msg *m = s->held;
-    struct dz_pid from = s->from, by = { 0, DZ_REMOTE_CANCEL_SLOT, s->request };
+    struct dz_pid from = s->from, by = {0, DZ_REMOTE_CANCEL_SLOT, s->request};
     uint64_t ref = s->ref;
     pthread_mutex_lock(&r->lock);
     s->held = NULL;
@@ -417,7 +422,7 @@ static bool try_held(struct dz_remote *r, struct served *s)
 static void expire(struct dz_remote *r, struct served *s)
 {
     struct dz_cluster *c = r->cluster;
-    struct dz_pid reserved = s->reserved, from = s->from, by = { 0, DZ_REMOTE_CANCEL_SLOT, s->request };
+    struct dz_pid reserved = s->reserved, from = s->from, by = {0, DZ_REMOTE_CANCEL_SLOT, s->request};
     uint64_t ref = s->ref;
     bool answered = s->answered;
     pthread_mutex_lock(&r->lock);
@@ -435,7 +440,8 @@ static struct served *next_due(struct dz_remote *r, uint64_t now_ms)
     struct served *due = NULL;
     pthread_mutex_lock(&r->lock);
     bool full = r->served.count > DZ_REMOTE_KEEP_MAX;
-    dz_list_each (&r->served_list, it) {
+    dz_list_each(&r->served_list, it)
+    {
         struct served *s = dz_list_entry(it, struct served, all);
         if (now_ms >= s->deadline_ms || (full && s->answered)) {
             due = s;
@@ -448,7 +454,8 @@ static struct served *next_due(struct dz_remote *r, uint64_t now_ms)
 
 static void look_at_held(struct dz_remote *r)
 {
-    dz_list_each_safe (&r->served_list, it) {
+    dz_list_each_safe(&r->served_list, it)
+    {
         struct served *s = dz_list_entry(it, struct served, all);
         if (s->held)
             (void)try_held(r, s);
@@ -460,7 +467,8 @@ static void tick_stopping(struct dz_remote *r, uint64_t now_ms)
     for (;;) {
         struct dz_pid kill = DZ_PID_NONE;
         pthread_mutex_lock(&r->lock);
-        dz_list_each_safe (&r->stopping, it) {
+        dz_list_each_safe(&r->stopping, it)
+        {
             struct stopping *s = dz_list_entry(it, struct stopping, all);
             bool alive = is_alive(r, s->pid);
             if (alive && now_ms < s->kill_ms)
@@ -495,11 +503,13 @@ uint64_t dz_remote_next(struct dz_remote *r, uint64_t now_ms)
     pthread_mutex_lock(&r->lock);
     if (r->waiting)
         next = now_ms + DZ_REMOTE_POLL_MS;
-    dz_list_each (&r->stopping, it) {
+    dz_list_each(&r->stopping, it)
+    {
         const struct stopping *s = dz_list_entry(it, struct stopping, all);
         next = s->kill_ms < next ? s->kill_ms : next;
     }
-    dz_list_each (&r->served_list, it) {
+    dz_list_each(&r->served_list, it)
+    {
         const struct served *s = dz_list_entry(it, struct served, all);
         next = s->deadline_ms < next ? s->deadline_ms : next;
     }

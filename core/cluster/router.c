@@ -1,7 +1,9 @@
-/* router.c - messages between processes of two nodes: out through the ports of cluster.h, in through dz_router_take.
+/* router.c - messages between processes of two nodes: out through the ports of cluster.h, in through
+ * dz_router_take.
  * Owns:    nothing.
  * Threads: the ports any; dz_router_take the system thread.
- * Fails:   out: as struct dz_ports says. In: DZ_EFORMAT for what an honest peer cannot send: the session then ends. */
+ * Fails:   out: as struct dz_ports says. In: DZ_EFORMAT for what an honest peer cannot send: the session
+ *          then ends. */
 #include <string.h>
 #include "base/alloc.h"
 #include "base/assert.h"
@@ -34,13 +36,14 @@ static void end_broken(struct dz_thread *t, void *arg)
     dz_free(b);
 }
 
-/* A signal found even the reserved room full: dropping it would break a promise, so the session is over instead. */
+/* A signal found even the reserved room full: dropping it would break a promise, so the session is over
+ * instead. */
 static void give_up(struct dz_cluster *c, struct dz_thread *from, uint64_t peer)
 {
     struct broken *b = dz_zalloc(1, sizeof *b);
     if (!b)
         return;
-    *b = (struct broken){ c, peer };
+    *b = (struct broken){c, peer};
     if (dz_thread_post(from, DZ_THREAD_SYSTEM, end_broken, b))
         dz_free(b);
 }
@@ -57,8 +60,9 @@ static int send_to(struct dz_cluster *c, struct dz_thread *from, const struct dz
     dz_buf_init(&buf);
     int err = dz_buf_append_u8(&buf, DZ_CLUSTER_MESSAGE);
     err = err ? err : dz_envelope_encode(&buf, ends, m, name, name_len);
-    err = err ? err : dz_routes_send(&c->routes, peer, dz_envelope_key(m), buf.data, buf.len,
-                                     counted ? 0 : DZ_SEND_RESERVED);
+    err = err ? err
+              : dz_routes_send(&c->routes, peer, dz_envelope_key(m), buf.data, buf.len,
+                               counted ? 0 : DZ_SEND_RESERVED);
     dz_buf_fini(&buf);
     if (err && err != DZ_ENOCONNECTION && !counted) {
         give_up(c, from, peer);
@@ -76,7 +80,7 @@ int dz_cluster_wire(void *cluster, struct dz_thread *from, struct dz_msg **take)
     struct dz_cluster *c = cluster;
     struct dz_msg *m = *take;
     uint32_t node = dz_nodes_resolve(&c->rt->nodes, m->to.node);
-    struct dz_envelope_ends ends = { &c->rt->nodes, node, m->to.node == node ? UINT32_MAX : m->to.node };
+    struct dz_envelope_ends ends = {&c->rt->nodes, node, m->to.node == node ? UINT32_MAX : m->to.node};
     if (m->to.slot == DZ_REMOTE_CANCEL_SLOT) {
         *take = NULL;
         dz_remote_cancel(&c->remote, m);
@@ -94,7 +98,8 @@ static bool is_own_id(const struct dz_cluster *c, const char *id, size_t len)
 }
 
 /* To a local name of this host. */
-static int send_named_here(struct dz_cluster *c, struct dz_thread *t, const char *name, size_t len, struct dz_msg **take)
+static int send_named_here(struct dz_cluster *c, struct dz_thread *t, const char *name, size_t len,
+                           struct dz_msg **take)
 {
     struct dz_msg *m = *take;
     m->to = dz_names_whereis(&c->rt->names, name, len);
@@ -106,11 +111,11 @@ static int send_named_here(struct dz_cluster *c, struct dz_thread *t, const char
     return 0;
 }
 
-int dz_cluster_wire_named(void *cluster, struct dz_thread *from, const char *node_id, size_t node_len, const char *name,
-                          size_t name_len, struct dz_msg **take)
+int dz_cluster_wire_named(void *cluster, struct dz_thread *from, const char *node_id, size_t node_len,
+                          const char *name, size_t name_len, struct dz_msg **take)
 {
     struct dz_cluster *c = cluster;
-    struct dz_envelope_ends ends = { &c->rt->nodes, 0, UINT32_MAX };
+    struct dz_envelope_ends ends = {&c->rt->nodes, 0, UINT32_MAX};
     if (is_own_id(c, node_id, node_len))
         return send_named_here(c, from, name, name_len, take);
     int err = dz_routes_find(&c->routes, node_id, node_len, &ends.peer);

@@ -60,7 +60,8 @@ int dz_routes_open(struct dz_routes *r, uint32_t index, uint64_t peer)
     pthread_rwlock_wrlock(&r->lock);
     int err = dz_smap_put(&r->by_id, id, strlen(id), (void *)(uintptr_t)(index + 1));
     pthread_rwlock_unlock(&r->lock);
-    /* release: who sends there sees everything that was prepared for the session (acquire in dz_routes_get). */
+    /* release: who sends there sees everything that was prepared for the session (acquire in dz_routes_get).
+     */
     if (!err)
         atomic_store_explicit(place, peer, memory_order_release);
     return err;
@@ -96,7 +97,8 @@ int dz_routes_find(struct dz_routes *r, const char *id, size_t len, uint32_t *in
     return 0;
 }
 
-int dz_routes_send(struct dz_routes *r, uint64_t peer, uint64_t key, const void *data, size_t len, unsigned flags)
+int dz_routes_send(struct dz_routes *r, uint64_t peer, uint64_t key, const void *data, size_t len,
+                   unsigned flags)
 {
     int err = DZ_ENOCONNECTION;
     if (peer == 0)

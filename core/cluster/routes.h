@@ -1,5 +1,6 @@
 /* routes.h - which session leads to which node, readable by every thread that sends.
- * Owns:    the table from identity index to peer number, the list of present routes by node id, the pointer to the transport.
+ * Owns:    the table from identity index to peer number, the list of present routes by node id, the pointer
+ *          to the transport.
  * Threads: dz_routes_get and dz_routes_send any; everything else the system thread.
  * Fails:   DZ_ENOCONNECTION when there is no route, and as dz_transport_ops.send. */
 #ifndef DZ_CLUSTER_ROUTES_H
@@ -19,8 +20,9 @@ struct dz_route_chunk {
 
 struct dz_routes {
     struct dz_nodes *nodes;
-    _Atomic(struct dz_route_chunk *) chunks[DZ_NODES_MAX / DZ_ROUTES_CHUNK]; /* never freed before the table */
-    pthread_rwlock_t lock; /* of all below; held shared while the transport is used */
+    _Atomic(struct dz_route_chunk *)
+        chunks[DZ_NODES_MAX / DZ_ROUTES_CHUNK]; /* never freed before the table */
+    pthread_rwlock_t lock;                      /* of all below; held shared while the transport is used */
     struct dz_transport *transport;
     struct dz_smap by_id; /* node id -> index + 1, of present routes */
     _Atomic uint64_t sent;
@@ -39,10 +41,12 @@ void dz_routes_close(struct dz_routes *r, uint32_t index);
 uint64_t dz_routes_get(const struct dz_routes *r, uint32_t index);
 /* The identity of the node's present life. DZ_ENOCONNECTION. */
 int dz_routes_find(struct dz_routes *r, const char *id, size_t len, uint32_t *index);
-int dz_routes_send(struct dz_routes *r, uint64_t peer, uint64_t key, const void *data, size_t len, unsigned flags);
+int dz_routes_send(struct dz_routes *r, uint64_t peer, uint64_t key, const void *data, size_t len,
+                   unsigned flags);
 /* To every open route but the one of `except`; what cannot be sent is left out. */
 void dz_routes_broadcast(struct dz_routes *r, uint64_t except, uint64_t key, const void *data, size_t len);
-/* The peers of all open routes, in a block the caller frees; 0 (and NULL) also when there is no memory for it. */
+/* The peers of all open routes, in a block the caller frees; 0 (and NULL) also when there is no memory for
+ * it. */
 uint32_t dz_routes_list(struct dz_routes *r, uint64_t **peers);
 
 #endif

@@ -1,10 +1,12 @@
-/* sessions.c - sessions with nodes, from peer_up to their loss, and what this host's processes are told of it.
+/* sessions.c - sessions with nodes, from peer_up to their loss, and what this host's processes are told of
+ * it.
  * Owns:    the sessions; the barriers: losses some thread of this host has not processed yet.
  * Threads: the system thread; a barrier's tasks run on the thread they wait for.
  * Fails:   a session that cannot be set up is broken off.
  *
- * A node may be back before every thread has broken its bonds with it. So that no bond of the new session falls to the loss
- * of the old one, the route opens, and what comes is looked at, only when each thread is through. */
+ * A node may be back before every thread has broken its bonds with it. So that no bond of the new session
+ * falls to the loss of the old one, the route opens, and what comes is looked at, only when each thread is
+ * through. */
 #include <string.h>
 #include "base/alloc.h"
 #include "base/assert.h"
@@ -113,7 +115,8 @@ void dz_sessions_message(struct dz_cluster *c, uint64_t peer, const uint8_t *dat
 
 static struct dz_barrier *barrier_of(struct dz_cluster *c, uint32_t index)
 {
-    dz_list_each (&c->barriers, it) {
+    dz_list_each(&c->barriers, it)
+    {
         struct dz_barrier *b = dz_list_entry(it, struct dz_barrier, all);
         if (b->index == index)
             return b;
@@ -157,7 +160,9 @@ static int learn_identity(struct dz_cluster *c, struct dz_session_state *s, stru
     struct dz_nodes *nodes = &c->rt->nodes;
     int err = dz_nodes_intern(nodes, n->id, strlen(n->id), n->incarnation, &n->index);
     err = err ? err : dz_nodes_alias(nodes, n->birth, n->index);
-    err = err ? err : dz_nodes_intern(nodes, DZ_LOCAL_NODE_ID, strlen(DZ_LOCAL_NODE_ID), n->birth, &s->ends.peer_birth);
+    err = err ? err
+              : dz_nodes_intern(nodes, DZ_LOCAL_NODE_ID, strlen(DZ_LOCAL_NODE_ID), n->birth,
+                                &s->ends.peer_birth);
     s->ends.nodes = nodes;
     s->ends.peer = n->index;
     return err;
@@ -207,7 +212,8 @@ static void barrier_passed(struct dz_cluster *c, uint32_t index)
 {
     if (barrier_of(c, index))
         return;
-    dz_list_each_safe (&c->sessions, it) {
+    dz_list_each_safe(&c->sessions, it)
+    {
         struct dz_session_state *s = dz_list_entry(it, struct dz_session_state, all);
         if (s->ends.peer != index || s->open)
             continue;
@@ -216,7 +222,8 @@ static void barrier_passed(struct dz_cluster *c, uint32_t index)
     }
 }
 
-/* Back on the system thread, once for every thread. A barrier that was given up is not in the list any more. */
+/* Back on the system thread, once for every thread. A barrier that was given up is not in the list any more.
+ */
 static void thread_is_through(struct dz_thread *t, void *arg)
 {
     struct dz_barrier *b = arg;
@@ -346,7 +353,8 @@ void dz_sessions_came_up(struct dz_cluster *c, const struct dz_membership_action
 
 void dz_sessions_tick(struct dz_cluster *c, uint64_t now_ms)
 {
-    dz_list_each_safe (&c->barriers, it) {
+    dz_list_each_safe(&c->barriers, it)
+    {
         struct dz_barrier *b = dz_list_entry(it, struct dz_barrier, all);
         if (now_ms < b->until_ms)
             continue;
@@ -360,7 +368,8 @@ void dz_sessions_tick(struct dz_cluster *c, uint64_t now_ms)
 uint64_t dz_sessions_next(const struct dz_cluster *c)
 {
     uint64_t next = DZ_INFINITY;
-    dz_list_each (&c->barriers, it) {
+    dz_list_each(&c->barriers, it)
+    {
         const struct dz_barrier *b = dz_list_entry(it, struct dz_barrier, all);
         next = b->until_ms < next ? b->until_ms : next;
     }

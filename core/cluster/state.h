@@ -18,8 +18,8 @@ struct dz_session_state {
     struct dz_list all; /* dz_cluster.sessions */
     uint64_t peer;
     struct dz_envelope_ends ends;
-    bool open;            /* the route is open; before, what comes is held */
-    struct dz_buf held;   /* u32 length and bytes of each message */
+    bool open;          /* the route is open; before, what comes is held */
+    struct dz_buf held; /* u32 length and bytes of each message */
 };
 
 /* The threads of this host that have not yet processed the loss of a node. */
@@ -54,10 +54,10 @@ struct dz_cluster {
     struct dz_smap told_hashes; /* "name@node" of behaviours whose difference was logged */
     uint64_t incarnation;
     uint64_t started_ms;
-    uint64_t settle_ms;   /* `done` is called then at the latest */
-    uint64_t tick_ms;     /* when the timer is set for */
+    uint64_t settle_ms; /* `done` is called then at the latest */
+    uint64_t tick_ms;   /* when the timer is set for */
     bool strict_versions;
-    bool performing;      /* inside dz_cluster_perform */
+    bool performing; /* inside dz_cluster_perform */
     void (*done)(void *ctx);
     void *done_ctx;
     void (*stopped)(void *ctx);
@@ -82,8 +82,13 @@ static inline void dz_cluster_count_one(_Atomic uint64_t *counter)
 /* cluster.c */
 /* Takes every action membership has for us. After each of its events. */
 void dz_cluster_perform(struct dz_cluster *c);
+/* The timer fires then, whatever it was set for. */
+void dz_cluster_arm(struct dz_cluster *c, uint64_t at_ms);
 /* Something became due sooner than the timer is set for. Any thread. */
 void dz_cluster_wake(struct dz_cluster *c, struct dz_thread *from);
+
+/* config.c: with the defaults filled in. */
+struct dz_detector_settings dz_cluster_settings_of(const struct dz_cluster_config *config);
 
 /* sessions.c */
 void dz_sessions_begin(struct dz_cluster *c, uint64_t peer, const struct dz_peer_info *info);
@@ -117,7 +122,8 @@ int dz_places_may(struct dz_cluster *c, const struct dz_place_key *key);
 /* Ends older copies of this host (see dz_placement_older); how many there are. */
 uint32_t dz_places_supersede(struct dz_cluster *c, const struct dz_place_key *key, bool lose_ties);
 bool dz_places_wait(struct dz_cluster *c, const struct dz_place_key *key);
-/* The placement of a process, copied into the two blocks (DZ_PLACEMENT_PATH_MAX and DZ_PLACEMENT_DEPTH_MAX * 8 bytes). */
+/* The placement of a process, copied into the two blocks (DZ_PLACEMENT_PATH_MAX and DZ_PLACEMENT_DEPTH_MAX *
+ * 8 bytes). */
 bool dz_places_of(struct dz_cluster *c, struct dz_pid pid, struct dz_place_key *key, char *path, char *epoch);
 int dz_places_add(struct dz_cluster *c, const struct dz_place_key *key, struct dz_pid pid);
 

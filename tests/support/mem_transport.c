@@ -96,7 +96,8 @@ static int put(struct mem_host *h, int other, uint64_t key, const void *data, si
                const struct dz_peer_figures *figures)
 {
     struct item *item = dz_alloc_must(sizeof *item + len);
-    *item = (struct item){ .due_ns = h->net->now_ns + h->net->delay_ns, .key = key, .aside = aside, .len = len };
+    *item =
+        (struct item){.due_ns = h->net->now_ns + h->net->delay_ns, .key = key, .aside = aside, .len = len};
     if (len)
         memcpy(item->data, data, len);
     if (figures) {
@@ -107,7 +108,8 @@ static int put(struct mem_host *h, int other, uint64_t key, const void *data, si
     return 0;
 }
 
-static int op_send(struct dz_transport *t, uint64_t peer, uint64_t key, const void *data, size_t len, unsigned flags)
+static int op_send(struct dz_transport *t, uint64_t peer, uint64_t key, const void *data, size_t len,
+                   unsigned flags)
 {
     struct mem_host *h = host_of(t);
     int other = find_peer(h, peer);
@@ -253,11 +255,12 @@ void mem_net_fini(struct mem_net *net)
             clear_queues(&net->pairs[a][b]);
 }
 
-struct dz_transport *mem_net_start(struct mem_net *net, int index, const char *id, uint64_t incarnation, uint64_t birth,
-                                   const struct dz_transport_events *events, void *ctx)
+struct dz_transport *mem_net_start(struct mem_net *net, int index, const char *id, uint64_t incarnation,
+                                   uint64_t birth, const struct dz_transport_events *events, void *ctx)
 {
     struct mem_host *h = &net->hosts[index];
-    *h = (struct mem_host){ .base = { &ops }, .net = net, .index = index, .incarnation = incarnation, .birth = birth };
+    *h = (struct mem_host){
+        .base = {&ops}, .net = net, .index = index, .incarnation = incarnation, .birth = birth};
     snprintf(h->id, sizeof h->id, "%s", id);
     h->events = events;
     h->ctx = ctx;
@@ -279,10 +282,11 @@ void mem_net_cut(struct mem_net *net, int a, int b, bool cut)
     if (!cut || !p->connected)
         return;
     p->connected = false;
-    int ends[2] = { a < b ? a : b, a < b ? b : a };
+    int ends[2] = {a < b ? a : b, a < b ? b : a};
     for (int side = 0; side < 2; side++)
         if (p->peer[side] && net->hosts[ends[side]].alive)
-            net->hosts[ends[side]].events->peer_closed(net->hosts[ends[side]].ctx, p->peer[side], DZ_PEER_EOF);
+            net->hosts[ends[side]].events->peer_closed(net->hosts[ends[side]].ctx, p->peer[side],
+                                                       DZ_PEER_EOF);
 }
 
 void mem_net_mute(struct mem_net *net, int a, int b, bool muted)
@@ -326,7 +330,7 @@ static void introduce(struct mem_host *h, struct mem_host *other, bool dialled, 
 static bool admits(struct mem_host *h, struct mem_host *other)
 {
     uint64_t known = 0;
-    struct dz_peer_info info = { .id = other->id, .incarnation = other->incarnation, .birth = other->birth };
+    struct dz_peer_info info = {.id = other->id, .incarnation = other->incarnation, .birth = other->birth};
     enum dz_refusal why = h->events->admit(h->ctx, &info, &known);
     if (why == DZ_REFUSAL_NONE)
         return true;
@@ -343,13 +347,14 @@ static bool establish(struct mem_net *net, struct mem_host *h, struct mem_host *
     int mine = side_of(h->index, other->index);
     bool resumed = p->peer[0] && p->peer[1];
     if (!resumed) {
-        struct mem_host *ends[2] = { mine == 0 ? h : other, mine == 0 ? other : h };
+        struct mem_host *ends[2] = {mine == 0 ? h : other, mine == 0 ? other : h};
         for (int side = 0; side < 2; side++) {
             uint64_t dead = p->peer[side];
             p->peer[side] = 0;
             bool same_life = ends[!side]->incarnation == p->life[!side];
             if (dead)
-                ends[side]->events->peer_closed(ends[side]->ctx, dead, same_life ? DZ_PEER_RESET : DZ_PEER_REPLACED);
+                ends[side]->events->peer_closed(ends[side]->ctx, dead,
+                                                same_life ? DZ_PEER_RESET : DZ_PEER_REPLACED);
         }
         clear_queues(p);
         if (!admits(other, h) || !admits(h, other))

@@ -1,8 +1,9 @@
-/* mem_transport.h - sessions between the hosts of one test, without sockets: an implementation of struct dz_transport.
+/* mem_transport.h - sessions between the hosts of one test, without sockets: an implementation of struct
+ * dz_transport.
  * Owns:    the hosts' transports, what is on its way between them. Nothing happens but in mem_net_step.
  * Threads: one.
- * Links can be cut (both ends see the connection close, sessions wait to be resumed), muted (nothing comes through and
- * nobody is told) and slow; hosts can be killed (connections close, redials are refused). */
+ * Links can be cut (both ends see the connection close, sessions wait to be resumed), muted (nothing comes
+ * through and nobody is told) and slow; hosts can be killed (connections close, redials are refused). */
 #ifndef DZ_TESTS_MEM_TRANSPORT_H
 #define DZ_TESTS_MEM_TRANSPORT_H
 
@@ -20,13 +21,13 @@ struct mem_host {
     char id[64];
     uint64_t incarnation;
     uint64_t birth;
-    bool alive;   /* listens, and its events are delivered */
+    bool alive; /* listens, and its events are delivered */
     bool used;
     const struct dz_transport_events *events;
     void *ctx;
-    bool wanted[MEM_HOSTS];  /* dialled */
-    bool told[MEM_HOSTS];    /* that nobody is there */
-    char unknown[8][64];     /* dialled ids that no host has */
+    bool wanted[MEM_HOSTS]; /* dialled */
+    bool told[MEM_HOSTS];   /* that nobody is there */
+    char unknown[8][64];    /* dialled ids that no host has */
     int unknown_count;
 };
 
@@ -55,8 +56,8 @@ struct mem_net {
 void mem_net_init(struct mem_net *net);
 void mem_net_fini(struct mem_net *net);
 /* A host begins to listen. Its events come from mem_net_step. */
-struct dz_transport *mem_net_start(struct mem_net *net, int index, const char *id, uint64_t incarnation, uint64_t birth,
-                                   const struct dz_transport_events *events, void *ctx);
+struct dz_transport *mem_net_start(struct mem_net *net, int index, const char *id, uint64_t incarnation,
+                                   uint64_t birth, const struct dz_transport_events *events, void *ctx);
 /* As kill -9: its sessions are gone, its connections close, nobody listens any more. */
 void mem_net_kill(struct mem_net *net, int index);
 void mem_net_cut(struct mem_net *net, int a, int b, bool cut);

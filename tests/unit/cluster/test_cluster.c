@@ -20,7 +20,7 @@ static void a_mesh_forms_from_one_seed(void **state)
 static void one_node_up_is_told_for_each_node(void **state)
 {
     struct world w;
-    const char *seeds[] = { "a@127.0.0.1:4000" };
+    const char *seeds[] = {"a@127.0.0.1:4000"};
     (void)state;
     world_init(&w, 3);
     host_start(&w.hosts[0], seeds, 1);
@@ -39,7 +39,7 @@ static void one_node_up_is_told_for_each_node(void **state)
 static void start_waits_two_seconds_for_seeds_that_do_not_answer(void **state)
 {
     struct world w;
-    const char *seeds[] = { "b@127.0.0.1:4001" };
+    const char *seeds[] = {"b@127.0.0.1:4001"};
     (void)state;
     world_init(&w, 2);
     mem_net_start(&w.net, 1, w.hosts[1].id, 1, 1, dz_cluster_events(), w.hosts[1].cluster);
@@ -57,7 +57,7 @@ static void start_waits_two_seconds_for_seeds_that_do_not_answer(void **state)
 static void a_seed_that_is_not_there_does_not_delay_the_start(void **state)
 {
     struct world w;
-    const char *seeds[] = { "nobody@127.0.0.1:9" };
+    const char *seeds[] = {"nobody@127.0.0.1:9"};
     (void)state;
     world_init(&w, 1);
     host_start(&w.hosts[0], seeds, 1);
@@ -156,7 +156,7 @@ static void time_in_which_we_stood_still_does_not_count(void **state)
 static void a_node_that_leaves_says_goodbye_and_may_come_back(void **state)
 {
     struct world w;
-    const char *seeds[] = { "a@127.0.0.1:4000" };
+    const char *seeds[] = {"a@127.0.0.1:4000"};
     (void)state;
     world_init(&w, 2);
     world_mesh(&w);
@@ -176,7 +176,7 @@ static void a_node_that_leaves_says_goodbye_and_may_come_back(void **state)
 static void a_host_whose_clock_is_behind_takes_a_later_incarnation(void **state)
 {
     struct world w;
-    const char *seeds[] = { "a@127.0.0.1:4000" };
+    const char *seeds[] = {"a@127.0.0.1:4000"};
     (void)state;
     world_init(&w, 2);
     world_mesh(&w);
@@ -194,16 +194,17 @@ static void a_host_whose_clock_is_behind_takes_a_later_incarnation(void **state)
     world_run(&w, 100);
     host_expect(&w, 0, "up b joined;");
     assert_int_equal(w.hosts[1].cluster->incarnation, first + 1);
-    assert_int_equal(dz_nodes_get(&w.hosts[1].rig.rt.nodes, atomic_load(&w.hosts[1].rig.rt.nodes.self))->incarnation,
-                     first + 1);
+    assert_int_equal(
+        dz_nodes_get(&w.hosts[1].rig.rt.nodes, atomic_load(&w.hosts[1].rig.rt.nodes.self))->incarnation,
+        first + 1);
     world_fini(&w);
 }
 
 static void settings_are_checked_for_sense(void **state)
 {
     const char *why;
-    const char *bad_seed[] = { "nonsense" };
-    struct dz_cluster_config config = { .node_id = "a@h:1" };
+    const char *bad_seed[] = {"nonsense"};
+    struct dz_cluster_config config = {.node_id = "a@h:1"};
     (void)state;
     assert_int_equal(dz_cluster_config_check(&config, &why), 0);
     config.suspect_ms = 400;
@@ -237,9 +238,10 @@ static void records_have_all_fields(void **state)
     dz_cluster_node(w.hosts[0].cluster, &b, w.hosts[1].id, strlen(w.hosts[1].id));
     assert_int_equal(dz_build_done(&b), 0);
     dz_term_print(buf.data, buf.len, text, sizeof text);
-    assert_string_equal(text, "{id = \"b@127.0.0.1:4001\", name = \"b\", host = \"127.0.0.1\", port = 4001, "
-                              "status = \"up\", process_count = 0, uptime_ms = 1050, last_heartbeat_at = 2000, "
-                              "incarnation = 1000, attributes = {}}");
+    assert_string_equal(text,
+                        "{id = \"b@127.0.0.1:4001\", name = \"b\", host = \"127.0.0.1\", port = 4001, "
+                        "status = \"up\", process_count = 0, uptime_ms = 1050, last_heartbeat_at = 2000, "
+                        "incarnation = 1000, attributes = {}}");
     dz_buf_clear(&buf);
     dz_cluster_node(w.hosts[0].cluster, &b, "x@h:1", 5);
     dz_term_print(buf.data, buf.len, text, sizeof text);

@@ -4,7 +4,7 @@
 #include "base/err.h"
 #include "cluster/detector.h"
 
-static const struct dz_detector_settings settings = { 500, 1500, 3000, 10000 };
+static const struct dz_detector_settings settings = {500, 1500, 3000, 10000};
 
 struct trace {
     struct dz_detector d;
@@ -21,8 +21,9 @@ static void start(struct trace *t)
 static void tick(struct trace *t, uint64_t now)
 {
     static const char *const names[] = {
-        [DZ_DETECTOR_SUSPECT] = "suspect", [DZ_DETECTOR_RECOVERED] = "recovered", [DZ_DETECTOR_PROBE] = "probe",
-        [DZ_DETECTOR_DOWN] = "down", [DZ_DETECTOR_REFUSED] = "refused", [DZ_DETECTOR_UNREACHABLE] = "unreachable",
+        [DZ_DETECTOR_SUSPECT] = "suspect", [DZ_DETECTOR_RECOVERED] = "recovered",
+        [DZ_DETECTOR_PROBE] = "probe",     [DZ_DETECTOR_DOWN] = "down",
+        [DZ_DETECTOR_REFUSED] = "refused", [DZ_DETECTOR_UNREACHABLE] = "unreachable",
     };
     enum dz_detector_verdict v;
     while (!t->over && (v = dz_detector_tick(&t->d, &settings, now)) != DZ_DETECTOR_NOTHING) {

@@ -3,7 +3,7 @@
 #include "base/err.h"
 #include "cluster/envelope.h"
 
-static const uint8_t seven[] = { 7 };
+static const uint8_t seven[] = {7};
 
 /* Two hosts' identity tables and how each sees the other. */
 struct pair {
@@ -17,7 +17,8 @@ static void introduce(struct dz_nodes *n, struct dz_envelope_ends *ends, const c
     ends->nodes = n;
     assert_int_equal(dz_nodes_intern(n, id, strlen(id), 10, &ends->peer), 0);
     assert_int_equal(dz_nodes_alias(n, birth, ends->peer), 0);
-    assert_int_equal(dz_nodes_intern(n, DZ_LOCAL_NODE_ID, strlen(DZ_LOCAL_NODE_ID), birth, &ends->peer_birth), 0);
+    assert_int_equal(dz_nodes_intern(n, DZ_LOCAL_NODE_ID, strlen(DZ_LOCAL_NODE_ID), birth, &ends->peer_birth),
+                     0);
 }
 
 static void begin(struct pair *p)
@@ -46,7 +47,8 @@ static struct dz_msg *message(enum dz_msg_kind kind, struct dz_pid from, struct 
     return m;
 }
 
-static int carry(struct pair *p, const struct dz_msg *m, const char *name, struct dz_envelope *out, struct dz_buf *buf)
+static int carry(struct pair *p, const struct dz_msg *m, const char *name, struct dz_envelope *out,
+                 struct dz_buf *buf)
 {
     dz_buf_init(buf);
     assert_int_equal(dz_envelope_encode(buf, &p->from_a, m, name, name ? strlen(name) : 0), 0);
@@ -60,7 +62,7 @@ static void a_message_arrives_as_it_was(void **state)
     struct dz_buf buf;
     (void)state;
     begin(&p);
-    struct dz_pid from = { atomic_load(&p.a.self), 3, 5 }, to = { p.from_a.peer, 8, 9 };
+    struct dz_pid from = {atomic_load(&p.a.self), 3, 5}, to = {p.from_a.peer, 8, 9};
     struct dz_msg *m = message(DZ_MSG_CALL, from, to);
     m->flags = DZ_MSG_FAILED | DZ_MSG_RESERVED;
     assert_int_equal(carry(&p, m, NULL, &e, &buf), 0);
@@ -68,8 +70,8 @@ static void a_message_arrives_as_it_was(void **state)
     assert_int_equal(e.msg->flags, DZ_MSG_FAILED | DZ_MSG_WIRE);
     assert_int_equal(e.msg->code, 5);
     assert_int_equal(e.msg->ref, 99);
-    assert_true(dz_pid_eq(e.msg->from, (struct dz_pid){ p.at_b.peer, 3, 5 }));
-    assert_true(dz_pid_eq(e.msg->to, (struct dz_pid){ atomic_load(&p.b.self), 8, 9 }));
+    assert_true(dz_pid_eq(e.msg->from, (struct dz_pid){p.at_b.peer, 3, 5}));
+    assert_true(dz_pid_eq(e.msg->to, (struct dz_pid){atomic_load(&p.b.self), 8, 9}));
     assert_int_equal(e.msg->len, 1);
     dz_msg_free(e.msg);
     dz_msg_free(m);
@@ -86,16 +88,17 @@ static void identities_of_birth_and_of_third_nodes_arrive(void **state)
     (void)state;
     begin(&p);
     assert_int_equal(dz_nodes_intern(&p.a, "c@h:3", 5, 77, &third), 0);
-    struct dz_msg *m = message(DZ_MSG_SEND, (struct dz_pid){ 0, 3, 5 }, (struct dz_pid){ p.from_a.peer_birth, 8, 9 });
+    struct dz_msg *m =
+        message(DZ_MSG_SEND, (struct dz_pid){0, 3, 5}, (struct dz_pid){p.from_a.peer_birth, 8, 9});
     assert_int_equal(carry(&p, m, NULL, &e, &buf), 0);
     assert_int_equal(e.msg->from.node, p.at_b.peer_birth);
     assert_int_equal(e.msg->to.node, 0);
     dz_msg_free(e.msg);
     dz_buf_fini(&buf);
-    m->from = (struct dz_pid){ third, 3, 5 };
+    m->from = (struct dz_pid){third, 3, 5};
     assert_int_equal(carry(&p, m, NULL, &e, &buf), 0);
     assert_int_equal(dz_nodes_intern(&p.b, "c@h:3", 5, 77, &seen), 0);
-    assert_true(dz_pid_eq(e.msg->from, (struct dz_pid){ seen, 3, 5 }));
+    assert_true(dz_pid_eq(e.msg->from, (struct dz_pid){seen, 3, 5}));
     dz_msg_free(e.msg);
     dz_buf_fini(&buf);
     dz_msg_free(m);
@@ -121,14 +124,15 @@ static void a_name_takes_the_place_of_the_receiver(void **state)
 
 static void kinds_that_no_honest_peer_sends_are_refused(void **state)
 {
-    static const enum dz_msg_kind kinds[] = { DZ_MSG_TASK, DZ_MSG_NODE_LOST, (enum dz_msg_kind)0, (enum dz_msg_kind)200 };
+    static const enum dz_msg_kind kinds[] = {DZ_MSG_TASK, DZ_MSG_NODE_LOST, (enum dz_msg_kind)0,
+                                             (enum dz_msg_kind)200};
     struct pair p;
     struct dz_envelope e;
     struct dz_buf buf;
     (void)state;
     begin(&p);
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
-        struct dz_msg *m = message(kinds[i], DZ_PID_NONE, (struct dz_pid){ p.from_a.peer, 8, 9 });
+        struct dz_msg *m = message(kinds[i], DZ_PID_NONE, (struct dz_pid){p.from_a.peer, 8, 9});
         assert_int_equal(carry(&p, m, NULL, &e, &buf), DZ_EFORMAT);
         dz_buf_fini(&buf);
         dz_msg_free(m);
@@ -143,7 +147,8 @@ static void every_cut_and_every_flipped_byte_is_taken_or_refused(void **state)
     struct dz_buf buf;
     (void)state;
     begin(&p);
-    struct dz_msg *m = message(DZ_MSG_CALL, (struct dz_pid){ p.from_a.peer, 1, 1 }, (struct dz_pid){ p.from_a.peer, 8, 9 });
+    struct dz_msg *m =
+        message(DZ_MSG_CALL, (struct dz_pid){p.from_a.peer, 1, 1}, (struct dz_pid){p.from_a.peer, 8, 9});
     assert_int_equal(carry(&p, m, NULL, &e, &buf), 0);
     dz_msg_free(e.msg);
     for (size_t len = 0; len < buf.len; len++)
@@ -163,7 +168,7 @@ static void every_cut_and_every_flipped_byte_is_taken_or_refused(void **state)
 
 static void the_key_depends_on_the_sender_only(void **state)
 {
-    struct dz_msg *m = message(DZ_MSG_SEND, (struct dz_pid){ 0, 1, 1 }, (struct dz_pid){ 4, 8, 9 });
+    struct dz_msg *m = message(DZ_MSG_SEND, (struct dz_pid){0, 1, 1}, (struct dz_pid){4, 8, 9});
     (void)state;
     uint64_t key = dz_envelope_key(m);
     m->to.slot = 77;

@@ -9,11 +9,11 @@ static size_t make_epoch(char *out, int depth, const uint8_t *numbers)
     return (size_t)depth * 8;
 }
 
-static void place(struct world *w, int i, const struct actor *a, const char *path, int depth, uint8_t n0, uint8_t n1,
-                  uint8_t n2)
+static void place(struct world *w, int i, const struct actor *a, const char *path, int depth, uint8_t n0,
+                  uint8_t n1, uint8_t n2)
 {
     char epoch[24];
-    size_t len = make_epoch(epoch, depth, (uint8_t[]){ n0, n1, n2 });
+    size_t len = make_epoch(epoch, depth, (uint8_t[]){n0, n1, n2});
     assert_int_equal(dz_cluster_placed(w->hosts[i].cluster, path, strlen(path), epoch, len, a->proc.pid), 0);
 }
 
@@ -107,7 +107,7 @@ static void many_placements_and_names_come_in_parts(void **state)
     struct actor *a = host_actor(&w, 0, 'A'), *b = host_actor(&w, 1, 'B');
     for (int i = 0; i < 1300; i++) {
         int len = snprintf(path, sizeof path, "r/c%d", i);
-        size_t epoch_len = make_epoch(epoch, 2, (uint8_t[]){ 1, 1 });
+        size_t epoch_len = make_epoch(epoch, 2, (uint8_t[]){1, 1});
         struct dz_pid pid = a->proc.pid;
         assert_int_equal(dz_cluster_placed(w.hosts[0].cluster, path, (size_t)len, epoch, epoch_len, pid), 0);
         dz_cluster_global_register(w.hosts[0].cluster, path, (size_t)len, pid, DZ_PID_NONE, 0);
@@ -130,11 +130,13 @@ static void the_verdict_travels_before_its_consequences(void **state)
     world_mesh(&w);
     struct actor *s = host_actor(&w, 1, 'S'), *c = host_actor(&w, 2, 'C'), *a = host_actor(&w, 0, 'A');
     c->proc.parent = world_pid(&w, 1, s->proc.pid, 2);
-    assert_int_equal(dz_bond_add(&w.hosts[2].rig.threads[1], &c->proc, DZ_BOND_PARENT, c->proc.parent, 0, NULL), 0);
+    assert_int_equal(
+        dz_bond_add(&w.hosts[2].rig.threads[1], &c->proc, DZ_BOND_PARENT, c->proc.parent, 0, NULL), 0);
     place(&w, 2, c, "r/c", 2, 1, 1, 0);
     /* Host 2 itself sees nothing of the loss. */
     dz_membership_broken(&w.hosts[0].cluster->membership, 0, "x", 0);
-    struct dz_node *n = dz_membership_find(&w.hosts[0].cluster->membership, w.hosts[1].id, strlen(w.hosts[1].id));
+    struct dz_node *n =
+        dz_membership_find(&w.hosts[0].cluster->membership, w.hosts[1].id, strlen(w.hosts[1].id));
     mem_net_mute(&w.net, 0, 1, true);
     mem_net_mute(&w.net, 1, 2, true);
     dz_detector_closed(&n->detector, true);
@@ -142,14 +144,18 @@ static void the_verdict_travels_before_its_consequences(void **state)
     dz_cluster_perform(w.hosts[0].cluster);
     char epoch[16];
     struct dz_spawn spawn = {
-        .what = DZ_SPAWN_BEHAVIOR, .name = { "thing", 5 }, .timeout_ms = 1000, .path = { "r/c", 3 },
-        .epoch = { epoch, make_epoch(epoch, 2, (uint8_t[]){ 1, 2 }) },
+        .what = DZ_SPAWN_BEHAVIOR,
+        .name = {"thing", 5},
+        .timeout_ms = 1000,
+        .path = {"r/c", 3},
+        .epoch = {epoch, make_epoch(epoch, 2, (uint8_t[]){1, 2})},
     };
     struct dz_msg *m = dz_spawn_pack(&w.hosts[0].rig.rt.nodes, &spawn);
     m->from = a->proc.pid;
     m->ref = 77;
     assert_int_equal(dz_cluster_spawn_far(w.hosts[0].cluster, &w.hosts[0].rig.threads[1], w.hosts[2].id,
-                                          strlen(w.hosts[2].id), &m, NULL), 0);
+                                          strlen(w.hosts[2].id), &m, NULL),
+                     0);
     world_run(&w, 20);
     host_expect(&w, 0, "down b refused;");
     host_expect(&w, 2, "down b reported;C terminate noconnection;C gone;");

@@ -8,7 +8,7 @@ static void ask_name(struct world *w, int i, struct actor *a, const char *name)
     uint64_t ref = dz_rt_next_ref(&h->rig.rt);
     a->proc.flags |= DZ_PROC_GLOBAL;
     rig_enter(a);
-    a->wait = (struct dz_wait){ .kind = DZ_WAIT_REPLY, .ref = ref };
+    a->wait = (struct dz_wait){.kind = DZ_WAIT_REPLY, .ref = ref};
     dz_process_wait(t, &a->proc, &a->wait, DZ_INFINITY);
     dz_process_rest(t, &a->proc);
     dz_cluster_global_register(h->cluster, name, strlen(name), a->proc.pid, a->proc.pid, ref);
@@ -177,8 +177,9 @@ static void after_a_partition_one_owner_wins_everywhere_and_the_loser_is_told(vo
     take_name(&w, 1, b, "n");
     meet(&w);
     host_expect(&w, 0, "down b timeout;A reply nil;up b healed;");
-    host_expect(&w, 1, "down a timeout;B reply nil;up a healed;"
-                       "B info {type = \"name_conflict\", name = \"n\", winner = <a@127.0.0.1:4000/1000.1.1>};");
+    host_expect(&w, 1,
+                "down a timeout;B reply nil;up a healed;"
+                "B info {type = \"name_conflict\", name = \"n\", winner = <a@127.0.0.1:4000/1000.1.1>};");
     assert_true(has_name(&w, 0, "n", 0, a));
     assert_true(has_name(&w, 1, "n", 0, a));
     world_fini(&w);
@@ -204,8 +205,8 @@ static void the_higher_number_wins_over_the_lower_node(void **state)
 
 static void a_newer_placement_of_the_same_path_takes_the_name_over(void **state)
 {
-    static const char old[16] = { 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1 };
-    static const char new[16] = { 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 2 };
+    static const char old[16] = {0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1};
+    static const char new[16] = {0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 2};
     struct world w;
     (void)state;
     world_init(&w, 2);

@@ -4,7 +4,7 @@
 #include "cluster/cluster.h"
 #include "cluster/membership.h"
 
-static const struct dz_detector_settings settings = { 500, 1500, 3000, 10000 };
+static const struct dz_detector_settings settings = {500, 1500, 3000, 10000};
 
 struct script {
     struct dz_membership m;
@@ -15,12 +15,13 @@ struct script {
 static void note(struct script *s, const struct dz_membership_action *a)
 {
     static const char *const names[] = {
-        [DZ_MEMBER_DIAL] = "dial", [DZ_MEMBER_FORGET] = "forget", [DZ_MEMBER_UP] = "up", [DZ_MEMBER_LOST] = "lost",
-        [DZ_MEMBER_HEARTBEAT] = "beat", [DZ_MEMBER_GOSSIP] = "gossip", [DZ_MEMBER_PROBE] = "probe",
-        [DZ_MEMBER_CHANGED] = "is",
+        [DZ_MEMBER_DIAL] = "dial",   [DZ_MEMBER_FORGET] = "forget",  [DZ_MEMBER_UP] = "up",
+        [DZ_MEMBER_LOST] = "lost",   [DZ_MEMBER_HEARTBEAT] = "beat", [DZ_MEMBER_GOSSIP] = "gossip",
+        [DZ_MEMBER_PROBE] = "probe", [DZ_MEMBER_CHANGED] = "is",
     };
     size_t len = strlen(s->text);
-    if (s->quiet && (a->type == DZ_MEMBER_HEARTBEAT || a->type == DZ_MEMBER_CHANGED || a->type == DZ_MEMBER_GOSSIP))
+    if (s->quiet &&
+        (a->type == DZ_MEMBER_HEARTBEAT || a->type == DZ_MEMBER_CHANGED || a->type == DZ_MEMBER_GOSSIP))
         return;
     char tail[80] = "";
     if (a->type == DZ_MEMBER_LOST)
@@ -60,7 +61,7 @@ static void end(struct script *s)
 
 static void session(struct script *s, const char *id, uint64_t peer, uint64_t incarnation, uint64_t now)
 {
-    struct dz_peer_info info = { .id = id, .incarnation = incarnation, .birth = incarnation };
+    struct dz_peer_info info = {.id = id, .incarnation = incarnation, .birth = incarnation};
     assert_non_null(dz_membership_session(&s->m, peer, &info, now));
 }
 
@@ -181,7 +182,7 @@ static void an_older_life_is_stale_and_so_is_an_equal_but_different_one(void **s
 {
     struct script s;
     uint64_t known = 0;
-    struct dz_peer_info info = { .id = "b@h:2", .incarnation = 6, .birth = 6 };
+    struct dz_peer_info info = {.id = "b@h:2", .incarnation = 6, .birth = 6};
     (void)state;
     begin(&s, NULL);
     up(&s, "b@h:2", 1, 7, 0);
@@ -232,7 +233,7 @@ static void a_life_that_flaps_is_kept_out_for_a_while(void **state)
 {
     struct script s;
     uint64_t known;
-    struct dz_peer_info info = { .id = "b@h:2", .incarnation = 7, .birth = 7 };
+    struct dz_peer_info info = {.id = "b@h:2", .incarnation = 7, .birth = 7};
     (void)state;
     begin(&s, NULL);
     for (uint64_t i = 1; i <= DZ_MEMBERSHIP_FLAPS; i++) {
@@ -261,8 +262,8 @@ static bool never(void *ctx, const char *node_id, uint64_t incarnation, uint32_t
 static void the_authority_decides_what_the_detector_suggests(void **state)
 {
     struct script s;
-    uint32_t seen[2] = { 0 };
-    struct dz_placement_authority authority = { .ctx = seen, .may_declare_down = never };
+    uint32_t seen[2] = {0};
+    struct dz_placement_authority authority = {.ctx = seen, .may_declare_down = never};
     (void)state;
     begin(&s, &authority);
     up(&s, "b@h:2", 1, 7, 0);
@@ -276,7 +277,7 @@ static void the_authority_decides_what_the_detector_suggests(void **state)
 static void a_verdict_of_another_node_counts_unless_the_node_came_back_since(void **state)
 {
     struct script s;
-    struct dz_peer_figures figures = { .processes = 3, .flags = 2u << DZ_NODE_RETURNS_SHIFT };
+    struct dz_peer_figures figures = {.processes = 3, .flags = 2u << DZ_NODE_RETURNS_SHIFT};
     (void)state;
     begin(&s, NULL);
     up(&s, "b@h:2", 1, 7, 0);

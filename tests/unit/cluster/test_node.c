@@ -47,8 +47,9 @@ static void a_lost_node_shows_no_figures(void **state)
     dz_build_init(&b, &buf);
     dz_node_build(n, &b, 400, 1000);
     dz_term_print(buf.data, buf.len, text, sizeof text);
-    assert_string_equal(text, "{id = \"a@h:1\", name = \"a\", host = \"h\", port = 1, status = \"down\", process_count = 0, "
-                              "uptime_ms = 0, last_heartbeat_at = 700, incarnation = 5, attributes = {}}");
+    assert_string_equal(
+        text, "{id = \"a@h:1\", name = \"a\", host = \"h\", port = 1, status = \"down\", process_count = 0, "
+              "uptime_ms = 0, last_heartbeat_at = 700, incarnation = 5, attributes = {}}");
     dz_buf_fini(&buf);
     dz_node_delete(n);
 }

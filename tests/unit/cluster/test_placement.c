@@ -30,14 +30,14 @@ static struct dz_place_key key(const char *path, const char *numbers, char *epoc
         epoch[len + 7] = (char)(*s - '0');
         len += 8;
     }
-    return (struct dz_place_key){ path, strlen(path), epoch, len };
+    return (struct dz_place_key){path, strlen(path), epoch, len};
 }
 
 static int add(struct table *t, const char *path, const char *numbers, uint32_t slot)
 {
     char epoch[64];
     struct dz_place_key k = key(path, numbers, epoch);
-    return dz_placement_add(&t->p, &k, (struct dz_pid){ 0, slot, 1 });
+    return dz_placement_add(&t->p, &k, (struct dz_pid){0, slot, 1});
 }
 
 static void see(void *ctx, struct dz_pid pid)
@@ -125,21 +125,21 @@ static void the_dead_are_swept_out(void **state)
 
 static void malformed_keys_are_refused(void **state)
 {
-    char epoch[640] = { 0 };
-    static const char *const paths[] = { "", "/a", "a/", "a//b" };
+    char epoch[640] = {0};
+    static const char *const paths[] = {"", "/a", "a/", "a//b"};
     (void)state;
     for (size_t i = 0; i < 4; i++) {
-        struct dz_place_key k = { paths[i], strlen(paths[i]), epoch, 16 };
+        struct dz_place_key k = {paths[i], strlen(paths[i]), epoch, 16};
         assert_int_equal(dz_placement_check_key(&k), DZ_EFORMAT);
     }
-    struct dz_place_key k = { "a/b", 3, epoch, 8 };
+    struct dz_place_key k = {"a/b", 3, epoch, 8};
     assert_int_equal(dz_placement_check_key(&k), DZ_EFORMAT);
     k.epoch_len = 16;
     assert_int_equal(dz_placement_check_key(&k), 0);
     char deep[140];
     for (size_t i = 0; i < sizeof deep; i++)
         deep[i] = i % 2 ? '/' : 'x';
-    k = (struct dz_place_key){ deep, 129, epoch, 65 * 8 };
+    k = (struct dz_place_key){deep, 129, epoch, 65 * 8};
     assert_int_equal(dz_placement_check_key(&k), DZ_EFORMAT);
 }
 
@@ -169,10 +169,10 @@ static void a_process_knows_its_placement(void **state)
     add(&t, "r/c", "1.4", 3);
     add(&t, "r/c", "1.4", 3);
     assert_int_equal(t.p.copies, 1);
-    assert_true(dz_placement_of(&t.p, (struct dz_pid){ 0, 3, 1 }, &found));
+    assert_true(dz_placement_of(&t.p, (struct dz_pid){0, 3, 1}, &found));
     assert_int_equal(found.path_len, 3);
     assert_int_equal(found.epoch[15], 4);
-    assert_false(dz_placement_of(&t.p, (struct dz_pid){ 0, 4, 1 }, &found));
+    assert_false(dz_placement_of(&t.p, (struct dz_pid){0, 4, 1}, &found));
     dz_placement_fini(&t.p);
 }
 

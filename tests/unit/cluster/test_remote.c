@@ -24,16 +24,16 @@ static struct dz_pid spawn(struct world *w, struct actor *a, int to, const struc
     struct dz_thread *t = &h->rig.threads[1];
     struct dz_pid cancel = DZ_PID_NONE;
     char epoch[24];
-    char hash[32] = { 0 };
-    struct dz_spawn s = { .what = DZ_SPAWN_BEHAVIOR, .name = { "thing", 5 }, .timeout_ms = wish->timeout_ms };
+    char hash[32] = {0};
+    struct dz_spawn s = {.what = DZ_SPAWN_BEHAVIOR, .name = {"thing", 5}, .timeout_ms = wish->timeout_ms};
     if (!s.timeout_ms)
         s.timeout_ms = 10000;
     if (wish->path) {
-        s.path = (struct dz_str){ wish->path, strlen(wish->path) };
-        s.epoch = (struct dz_str){ epoch, pack_epoch(wish, epoch) };
+        s.path = (struct dz_str){wish->path, strlen(wish->path)};
+        s.epoch = (struct dz_str){epoch, pack_epoch(wish, epoch)};
     }
     if (wish->hashed)
-        s.hash = (struct dz_str){ hash, sizeof hash };
+        s.hash = (struct dz_str){hash, sizeof hash};
     struct dz_msg *m = dz_spawn_pack(&h->rig.rt.nodes, &s);
     m->from = a->proc.pid;
     m->ref = dz_rt_next_ref(&h->rig.rt);
@@ -43,7 +43,7 @@ static struct dz_pid spawn(struct world *w, struct actor *a, int to, const struc
     int err = dz_cluster_spawn_far(h->cluster, t, id, strlen(id), &m, &cancel);
     assert_int_equal(err, 0);
     assert_null(m);
-    a->wait = (struct dz_wait){ .kind = DZ_WAIT_REPLY, .ref = ref, .target = cancel };
+    a->wait = (struct dz_wait){.kind = DZ_WAIT_REPLY, .ref = ref, .target = cancel};
     dz_process_wait(t, &a->proc, &a->wait, DZ_INFINITY);
     dz_process_rest(t, &a->proc);
     return cancel;
@@ -60,7 +60,11 @@ static void slow_resume(struct dz_thread *t, struct actor *a)
 }
 
 static const struct actor_role slow_role = {
-    .init = slow_init, .message = rig_message, .resume = slow_resume, .terminate = rig_terminate, .gone = rig_gone,
+    .init = slow_init,
+    .message = rig_message,
+    .resume = slow_resume,
+    .terminate = rig_terminate,
+    .gone = rig_gone,
 };
 
 /* It takes its time to end. */
@@ -71,7 +75,10 @@ static void lingering_terminate(struct dz_thread *t, struct actor *a)
 }
 
 static const struct actor_role lingering_role = {
-    .message = rig_message, .resume = slow_resume, .terminate = lingering_terminate, .gone = rig_gone,
+    .message = rig_message,
+    .resume = slow_resume,
+    .terminate = lingering_terminate,
+    .gone = rig_gone,
 };
 
 static void begin(struct world *w, int count)
@@ -83,7 +90,7 @@ static void begin(struct world *w, int count)
 static void a_process_starts_on_another_node(void **state)
 {
     struct world w;
-    struct wish wish = { 0 };
+    struct wish wish = {0};
     (void)state;
     begin(&w, 2);
     struct actor *a = host_actor(&w, 0, 'A');
@@ -97,7 +104,7 @@ static void a_process_starts_on_another_node(void **state)
 static void a_refused_start_names_the_node(void **state)
 {
     struct world w;
-    struct wish wish = { 0 };
+    struct wish wish = {0};
     (void)state;
     begin(&w, 2);
     w.hosts[1].rig.born = NULL;
@@ -121,7 +128,7 @@ static void a_refused_start_names_the_node(void **state)
 static void a_cancelled_start_is_killed_and_answered(void **state)
 {
     struct world w;
-    struct wish wish = { 0 };
+    struct wish wish = {0};
     (void)state;
     begin(&w, 2);
     w.hosts[1].rig.born = &slow_role;
@@ -139,7 +146,7 @@ static void a_cancelled_start_is_killed_and_answered(void **state)
 static void a_start_whose_asker_gives_up_late_is_stopped(void **state)
 {
     struct world w;
-    struct wish wish = { 0 };
+    struct wish wish = {0};
     struct dz_cluster_stats stats;
     (void)state;
     begin(&w, 2);
@@ -158,7 +165,7 @@ static void a_start_whose_asker_gives_up_late_is_stopped(void **state)
 static void a_start_that_lasts_too_long_is_ended_where_it_runs(void **state)
 {
     struct world w;
-    struct wish wish = { .timeout_ms = 1000 };
+    struct wish wish = {.timeout_ms = 1000};
     (void)state;
     begin(&w, 2);
     w.hosts[1].rig.born = &slow_role;
@@ -175,7 +182,7 @@ static void a_start_that_lasts_too_long_is_ended_where_it_runs(void **state)
 static void a_start_on_a_lost_node_fails_with_noconnection(void **state)
 {
     struct world w;
-    struct wish wish = { 0 };
+    struct wish wish = {0};
     (void)state;
     begin(&w, 2);
     w.hosts[1].rig.born = &slow_role;
@@ -191,7 +198,7 @@ static void a_start_on_a_lost_node_fails_with_noconnection(void **state)
 static void what_a_lost_node_had_asked_for_is_killed(void **state)
 {
     struct world w;
-    struct wish wish = { 0 };
+    struct wish wish = {0};
     (void)state;
     begin(&w, 2);
     w.hosts[1].rig.born = &slow_role;
@@ -207,13 +214,14 @@ static void what_a_lost_node_had_asked_for_is_killed(void **state)
 static void an_unknown_node_is_no_connection(void **state)
 {
     struct world w;
-    struct dz_spawn s = { .what = DZ_SPAWN_BEHAVIOR, .name = { "thing", 5 } };
+    struct dz_spawn s = {.what = DZ_SPAWN_BEHAVIOR, .name = {"thing", 5}};
     (void)state;
     begin(&w, 1);
     struct dz_msg *m = dz_spawn_pack(&w.hosts[0].rig.rt.nodes, &s);
     m->ref = 1;
-    assert_int_equal(dz_cluster_spawn_far(w.hosts[0].cluster, &w.hosts[0].rig.threads[1], "x@h:1", 5, &m, NULL),
-                     DZ_ENOCONNECTION);
+    assert_int_equal(
+        dz_cluster_spawn_far(w.hosts[0].cluster, &w.hosts[0].rig.threads[1], "x@h:1", 5, &m, NULL),
+        DZ_ENOCONNECTION);
     assert_non_null(m);
     dz_msg_free(m);
     world_fini(&w);
@@ -222,8 +230,8 @@ static void an_unknown_node_is_no_connection(void **state)
 static void a_newer_placement_waits_until_the_older_copy_is_gone(void **state)
 {
     struct world w;
-    struct wish first = { .path = "root/c", .epoch = { 1, 1 }, .depth = 2 };
-    struct wish second = { .path = "root/c", .epoch = { 1, 2 }, .depth = 2 };
+    struct wish first = {.path = "root/c", .epoch = {1, 1}, .depth = 2};
+    struct wish second = {.path = "root/c", .epoch = {1, 2}, .depth = 2};
     (void)state;
     begin(&w, 2);
     w.hosts[1].rig.born = &lingering_role;
@@ -244,8 +252,8 @@ static void a_newer_placement_waits_until_the_older_copy_is_gone(void **state)
 static void an_older_placement_is_refused(void **state)
 {
     struct world w;
-    struct wish first = { .path = "root/c", .epoch = { 2, 1 }, .depth = 2 };
-    struct wish second = { .path = "root/c", .epoch = { 1, 9 }, .depth = 2 };
+    struct wish first = {.path = "root/c", .epoch = {2, 1}, .depth = 2};
+    struct wish second = {.path = "root/c", .epoch = {1, 9}, .depth = 2};
     (void)state;
     begin(&w, 2);
     struct actor *a = host_actor(&w, 0, 'A'), *b = host_actor(&w, 0, 'B');
@@ -261,8 +269,8 @@ static void an_older_placement_is_refused(void **state)
 static void on_ones_own_node_older_copies_end_first_too(void **state)
 {
     struct world w;
-    struct wish first = { .path = "root/c", .epoch = { 1, 1 }, .depth = 2 };
-    struct wish second = { .path = "root/c", .epoch = { 1, 2 }, .depth = 2 };
+    struct wish first = {.path = "root/c", .epoch = {1, 1}, .depth = 2};
+    struct wish second = {.path = "root/c", .epoch = {1, 2}, .depth = 2};
     char epoch[24];
     (void)state;
     begin(&w, 1);
@@ -274,8 +282,9 @@ static void on_ones_own_node_older_copies_end_first_too(void **state)
     assert_true(dz_cluster_place_waits(w.hosts[0].cluster, "root/c", 6, epoch, len));
     spawn(&w, b, 0, &second);
     world_run(&w, 600);
-    host_expect(&w, 0, "A reply <a@127.0.0.1:4000/1000.3.1>;n stop superseded;n terminate superseded;n gone;"
-                       "B reply <a@127.0.0.1:4000/1000.4.1>;");
+    host_expect(&w, 0,
+                "A reply <a@127.0.0.1:4000/1000.3.1>;n stop superseded;n terminate superseded;n gone;"
+                "B reply <a@127.0.0.1:4000/1000.4.1>;");
     assert_false(dz_cluster_place_waits(w.hosts[0].cluster, "root/c", 6, epoch, len));
     world_fini(&w);
 }
@@ -283,7 +292,7 @@ static void on_ones_own_node_older_copies_end_first_too(void **state)
 static void a_different_behaviour_file_is_refused_only_when_strict(void **state)
 {
     struct world w;
-    struct wish wish = { .hashed = true };
+    struct wish wish = {.hashed = true};
     (void)state;
     begin(&w, 2);
     w.hosts[1].has_hash = true;

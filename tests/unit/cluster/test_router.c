@@ -82,7 +82,8 @@ static struct actor *watch(struct world *w, struct actor *b)
     uint64_t ref;
     struct actor *a = host_actor(w, 0, 'A');
     rig_enter(a);
-    assert_int_equal(dz_bond_monitor(&w->hosts[0].rig.threads[1], &a->proc, world_pid(w, 1, b->proc.pid, 0), &ref), 0);
+    assert_int_equal(
+        dz_bond_monitor(&w->hosts[0].rig.threads[1], &a->proc, world_pid(w, 1, b->proc.pid, 0), &ref), 0);
     rig_leave(&w->hosts[0].rig, 1, a);
     world_settle(w);
     return a;
@@ -128,7 +129,8 @@ static void a_child_whose_supervisors_node_is_lost_ends_with_noconnection(void *
     world_mesh(&w);
     struct actor *s = host_actor(&w, 0, 'S'), *b = host_actor(&w, 1, 'B');
     b->proc.parent = world_pid(&w, 0, s->proc.pid, 1);
-    assert_int_equal(dz_bond_add(&w.hosts[1].rig.threads[1], &b->proc, DZ_BOND_PARENT, b->proc.parent, 0, NULL), 0);
+    assert_int_equal(
+        dz_bond_add(&w.hosts[1].rig.threads[1], &b->proc, DZ_BOND_PARENT, b->proc.parent, 0, NULL), 0);
     mem_net_kill(&w.net, 0);
     world_run(&w, 20);
     host_expect(&w, 1, "down a refused;B terminate noconnection;B gone;");
@@ -138,7 +140,7 @@ static void a_child_whose_supervisors_node_is_lost_ends_with_noconnection(void *
 static void a_message_for_an_older_life_is_bounced(void **state)
 {
     struct world w;
-    const char *seeds[] = { "a@127.0.0.1:4000" };
+    const char *seeds[] = {"a@127.0.0.1:4000"};
     (void)state;
     world_init(&w, 2);
     world_mesh(&w);
@@ -157,8 +159,9 @@ static void a_message_for_an_older_life_is_bounced(void **state)
     struct actor *a = host_actor(&w, 0, 'A');
     host_actor(&w, 1, 'N'); /* takes the slot and generation the old one had */
     rig_enter(a);
-    a->wait = (struct dz_wait){ .kind = DZ_WAIT_REPLY, .ref = 1, .target = old };
-    assert_int_equal(actor_send(&w.hosts[0].rig.threads[1], DZ_MSG_CALL, a->proc.pid, old, 1, 1), DZ_ENOCONNECTION);
+    a->wait = (struct dz_wait){.kind = DZ_WAIT_REPLY, .ref = 1, .target = old};
+    assert_int_equal(actor_send(&w.hosts[0].rig.threads[1], DZ_MSG_CALL, a->proc.pid, old, 1, 1),
+                     DZ_ENOCONNECTION);
     memset(&a->wait, 0, sizeof a->wait);
     rig_leave(&w.hosts[0].rig, 1, a);
     host_expect(&w, 1, "up a joined;");
@@ -182,8 +185,9 @@ static void a_named_process_of_another_node_is_reached(void **state)
     world_settle(&w);
     host_expect(&w, 1, "B cast 5;");
     m = actor_msg(DZ_MSG_CAST, a->proc.pid, DZ_PID_NONE, 0, 5);
-    assert_int_equal(dz_cluster_wire_named(w.hosts[0].cluster, &w.hosts[0].rig.threads[1], "x@h:1", 5, "srv", 3, &m),
-                     DZ_ENOCONNECTION);
+    assert_int_equal(
+        dz_cluster_wire_named(w.hosts[0].cluster, &w.hosts[0].rig.threads[1], "x@h:1", 5, "srv", 3, &m),
+        DZ_ENOCONNECTION);
     dz_msg_free(m);
     world_fini(&w);
 }
@@ -210,11 +214,11 @@ static void a_full_link_turns_casts_away_and_costs_the_session_when_a_signal_doe
 static void hostile_frames_end_the_session_and_nothing_else(void **state)
 {
     static const uint8_t frames[][12] = {
-        { 0 },                        /* no such frame */
-        { 1 },                        /* an envelope that stops */
-        { 1, DZ_MSG_TASK, 0, 0, 0 },  /* cut */
-        { 4, 0x91 },                  /* an exchange that stops */
-        { 8, 0xc1 },                  /* no term at all */
+        {0},                       /* no such frame */
+        {1},                       /* an envelope that stops */
+        {1, DZ_MSG_TASK, 0, 0, 0}, /* cut */
+        {4, 0x91},                 /* an exchange that stops */
+        {8, 0xc1},                 /* no term at all */
     };
     (void)state;
     for (size_t i = 0; i < sizeof frames / sizeof frames[0]; i++) {

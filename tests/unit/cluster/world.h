@@ -1,5 +1,5 @@
-/* world.h - up to five hosts, each a rig (../proc/rig.h) with a cluster on it, joined by a network without sockets, on one
- * clock that only the test moves.
+/* world.h - up to five hosts, each a rig (../proc/rig.h) with a cluster on it, joined by a network without
+ * sockets, on one clock that only the test moves.
  * Owns:    the hosts, the network.
  * Threads: one. Whatever is left alive at the end fails the test. */
 #ifndef DZ_TESTS_WORLD_H
@@ -11,7 +11,7 @@
 #include "mem_transport.h"
 #include "proc/request.h"
 
-#define WORLD_HOSTS 5
+#define WORLD_HOSTS   5
 #define WORLD_STEP_MS 5
 
 struct host {
@@ -112,7 +112,11 @@ static inline void host_init(struct world *w, int index)
 {
     struct host *h = &w->hosts[index];
     struct dz_cluster_callbacks callbacks = {
-        .ctx = h, .thread_count = world_threads, .behavior_hash = world_hash, .node_up = world_up, .node_down = world_down,
+        .ctx = h,
+        .thread_count = world_threads,
+        .behavior_hash = world_hash,
+        .node_up = world_up,
+        .node_down = world_down,
     };
     rig_init(&h->rig);
     world_rebirth(&h->rig, (uint64_t)index + 1);
@@ -176,7 +180,10 @@ static inline void host_start(struct host *h, const char *const *seeds, size_t s
 {
     uint64_t incarnation = dz_cluster_incarnation(h->cluster);
     struct dz_cluster_config config = {
-        .node_id = h->id, .incarnation = incarnation, .seeds = seeds, .seed_count = seed_count,
+        .node_id = h->id,
+        .incarnation = incarnation,
+        .seeds = seeds,
+        .seed_count = seed_count,
     };
     uint64_t birth = dz_nodes_get(&h->rig.rt.nodes, 0)->incarnation;
     struct dz_transport *t =
@@ -187,7 +194,7 @@ static inline void host_start(struct host *h, const char *const *seeds, size_t s
 /* Host 0 first, the others with it as their only seed; then everybody knows everybody. */
 static inline void world_mesh(struct world *w)
 {
-    const char *seeds[] = { w->hosts[0].id };
+    const char *seeds[] = {w->hosts[0].id};
     for (int i = 0; i < w->count; i++)
         host_start(&w->hosts[i], seeds, 1);
     world_run(w, 50);

@@ -138,7 +138,10 @@ void dz_ending_crash(struct dz_vm *vm, struct dz_co *co)
     dz_co_drop(vm, co);
     dz_process_doom(vm->thread, p, reason, 0);
     dz_blob_unref(reason);
-    vm->pending = p;
+    if (phase == DZ_PHASE_TERMINATE)
+        dz_process_finish(vm->thread, p); /* with the reason it was ending for */
+    else
+        vm->pending = p;
 }
 
 /* --- what closes with a process --- */

@@ -1,0 +1,1 @@
+dz_unit_test(vm codec process behavior)

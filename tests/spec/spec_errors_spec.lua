@@ -4,7 +4,7 @@ local supervisor = dozor.supervisor
 local function refuse(spec, field)
   local err = raises("invalid_spec", supervisor.start, spec)
   contains(err.field, field)
-  contains(err.message, field:match("[%w_]+$"))
+  contains(err.message, field)
 end
 
 local function child(fields)
@@ -22,7 +22,7 @@ describe("a bad spec", function()
     { "children[1]", { children = { "worker" } } },
     { "max_restarts", { restart_intensity = { max_restarts = -1 }, children = {} } },
     { "max_restarts", { restart_intensity = { max_restarts = "three" }, children = {} } },
-    { "within_ms", { restart_intensity = { within_ms = 0 }, children = {} } },
+    { "within_ms", { restart_intensity = { within_ms = -1 }, children = {} } },
     { "restart_intensity", { restart_intensity = 3, children = {} } },
     { "auto_shutdown", { auto_shutdown = "sometimes", children = {} } },
     { "name", { name = 7, children = {} } },
@@ -30,7 +30,7 @@ describe("a bad spec", function()
     { "node_selector", { node_selector = "the_nearest", children = {} } },
     { "node_selector", { node_selector = {}, children = {} } },
     { "id", child { id = 7 } },
-    { "id", { children = { { behavior = "worker" } } } },
+    { "children[1]", { children = { { behavior = "worker" } } } },
     { "behavior", child { behavior = 7 } },
     { "args", child { args = "x" } },
     { "args", child { args = { a = 1 } } },

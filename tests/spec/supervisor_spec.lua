@@ -39,7 +39,7 @@ local function restarted(sup, id, old)
       if child.status ~= "running" then return false end
     end
     local child = supervisor.child(sup, id)
-    return child and child.pid ~= old and child
+    return child and child.status == "running" and child.pid ~= old and child
   end)
 end
 

@@ -5,11 +5,13 @@
  * has to wait for the world. */
 #include "sup/supervisor.h"
 
+#include <stdio.h>
 #include <string.h>
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/err.h"
 #include "sup/machine.h"
+#include "term/read.h"
 
 /* --- small things all parts use --- */
 
@@ -339,12 +341,33 @@ static struct dz_sup_entry *request(struct dz_sup *s, enum dz_sup_entry_type typ
     return e;
 }
 
+/* A table with named fields: a child spec, not a list of args. */
+static bool has_names(const uint8_t *term, size_t len)
+{
+    struct dz_read r;
+    struct dz_value key;
+    uint32_t count;
+    dz_read_init(&r, term, len);
+    return dz_read_map(&r, &count) == DZ_OK && count > 0 && dz_read_next(&r, &key) == DZ_OK && key.type == DZ_TERM_STRING;
+}
+
+static int refuse_child_spec(struct dz_spec_error *error)
+{
+    memset(error, 0, sizeof *error);
+    error->code = DZ_ESIMPLE;
+    snprintf(error->message, sizeof error->message,
+             "a child of simple_one_for_one is given as a list of args for the template, not as a child spec");
+    return DZ_ESIMPLE;
+}
+
 /* The args of a child of the template, or the error. */
 static int read_args(struct dz_sup *s, const uint8_t *term, size_t len, struct dz_sup_blob *out,
                      struct dz_spec_error *error)
 {
     const struct dz_child_spec *t = s->spec->child_template;
     struct dz_buf buf;
+    if (has_names(term, len))
+        return refuse_child_spec(error);
     dz_buf_init(&buf);
     int err = dz_spec_join_args(&buf, t->args, t->args_len, term, len, error);
     if (err == DZ_OK)

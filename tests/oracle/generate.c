@@ -3,11 +3,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#define DEPTH_MAX 2u
-#define STEPS_MIN 4u
-#define STEPS_MAX 26u
+#define DEPTH_MAX   2u
+#define STEPS_MIN   4u
+#define STEPS_MAX   26u
 #define DYNAMIC_IDS 3u
-#define TARGETS 48u
+#define TARGETS     48u
 
 struct generator {
     struct script *script;
@@ -54,10 +54,11 @@ static enum dz_restart any_restart(struct generator *g)
 }
 
 /* Significant only where it is valid, but for a few that are refused. */
-static bool any_significant(struct generator *g, const struct decl *parent, enum dz_restart restart, bool may_be_wrong)
+static bool any_significant(struct generator *g, const struct decl *parent, enum dz_restart restart,
+                            bool may_be_wrong)
 {
     if (parent->auto_shutdown != DZ_AUTO_NEVER && restart != DZ_PERMANENT)
-        return chance(g, 60);
+        return chance(g, 75);
     return may_be_wrong && chance(g, 2);
 }
 
@@ -85,7 +86,9 @@ static void fill_flags(struct generator *g, struct decl *d, bool simple_allowed)
     d->strategy = (enum dz_strategy)below(g, simple_allowed ? 4 : 3);
     d->max_restarts = below(g, 5);
     d->within_s = 1 + below(g, 6);
-    d->auto_shutdown = chance(g, 70) ? DZ_AUTO_NEVER : chance(g, 50) ? DZ_AUTO_ANY_SIGNIFICANT : DZ_AUTO_ALL_SIGNIFICANT;
+    d->auto_shutdown = chance(g, 60)   ? DZ_AUTO_NEVER
+                       : chance(g, 50) ? DZ_AUTO_ANY_SIGNIFICANT
+                                       : DZ_AUTO_ALL_SIGNIFICANT;
 }
 
 static void add_children(struct generator *g, unsigned at, unsigned depth)
@@ -99,7 +102,8 @@ static void add_children(struct generator *g, unsigned at, unsigned depth)
     unsigned count = chance(g, 5) ? 0 : 1 + below(g, depth == 0 ? 4 : 3);
     for (unsigned i = 0; i < count; i++) {
         char name[2] = {(char)('a' + (int)i), 0};
-        if (depth >= DEPTH_MAX || !chance(g, depth == 0 ? 25 : 12) || g->script->decl_count > SCRIPT_DECLS - 8) {
+        if (depth >= DEPTH_MAX || !chance(g, depth == 0 ? 25 : 12) ||
+            g->script->decl_count > SCRIPT_DECLS - 8) {
             add_worker(g, sup, name);
             continue;
         }
@@ -181,7 +185,8 @@ static void add_start_child(struct generator *g, bool joined)
     if (sup->strategy == DZ_SIMPLE_ONE_FOR_ONE)
         snprintf(path, sizeof path, "%.20s/s%u", sup->path, g->next_dynamic++);
     else
-        snprintf(path, sizeof path, "%.20s/%c", sup->path, chance(g, 15) ? 'a' : (int)('x' + below(g, DYNAMIC_IDS)));
+        snprintf(path, sizeof path, "%.20s/%c", sup->path,
+                 chance(g, 15) ? 'a' : (int)('x' + below(g, DYNAMIC_IDS)));
     struct step *s = add_step(g, STEP_START_CHILD, path);
     s->joined = joined;
     snprintf(s->child.path, sizeof s->child.path, "%s", path);

@@ -16,11 +16,11 @@
 #include "shrink.h"
 #include "world.h"
 
-#define EXIT_SKIPPED 77
-#define DIFFERENCES_SHOWN 5u
-#define SCRIPT_FILE_MAX 65536
+#define EXIT_SKIPPED        77
+#define DIFFERENCES_SHOWN   5u
+#define SCRIPT_FILE_MAX     65536
 #define ONE(name, how, why) +1
-#define CUTS (DIFFERENCES(ONE))
+#define CUTS                (DIFFERENCES(ONE))
 
 struct options {
     uint64_t from;
@@ -139,7 +139,8 @@ static void count(struct oracle *o, const struct script *script, const struct co
 static int run_seeds(struct oracle *o, const struct options *opt)
 {
     unsigned long different = 0;
-    printf("seeds %llu to %llu\n", (unsigned long long)opt->from, (unsigned long long)(opt->from + opt->seeds - 1));
+    printf("seeds %llu to %llu\n", (unsigned long long)opt->from,
+           (unsigned long long)(opt->from + opt->seeds - 1));
     for (uint64_t i = 0; i < opt->seeds; i++) {
         struct script script;
         struct comparison c;
@@ -150,13 +151,14 @@ static int run_seeds(struct oracle *o, const struct options *opt)
         comparison_fini(&c);
         if (!differs)
             continue;
-        printf("=== seed %llu differs%s\n", (unsigned long long)(opt->from + i), opt->no_shrink ? "" : ", shrunk:");
+        printf("=== seed %llu differs%s\n", (unsigned long long)(opt->from + i),
+               opt->no_shrink ? "" : ", shrunk:");
         if (++different <= DIFFERENCES_SHOWN)
             show_smallest(o, &script, opt->no_shrink);
         fflush(stdout);
     }
-    printf("%llu scripts, %lu steps, %lu trace lines, %lu different\n", (unsigned long long)opt->seeds, o->steps,
-           o->lines, different);
+    printf("%llu scripts, %lu steps, %lu trace lines, %lu different\n", (unsigned long long)opt->seeds,
+           o->steps, o->lines, different);
     for (unsigned i = 0; differences[i].name != NULL; i++)
         if (o->cuts[i] > 0)
             printf("  compared up to %s: %u\n", differences[i].name, o->cuts[i]);

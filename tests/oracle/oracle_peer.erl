@@ -1,19 +1,22 @@
 %% oracle_peer - runs oracle scripts against the real supervisor of OTP and writes down what happens.
-%% Owns:  the supervisors and children of one script at a time; nothing of it survives the script.
-%% Input: scripts on standard input, each closed by a line "end". Output: trace lines, each script closed by "done".
+%% Owns:   the supervisors and children of one script at a time; nothing of it survives the script.
+%% Input:  scripts on standard input, each closed by a line "end".
+%% Output: trace lines, each script closed by "done".
 %%
-%% One controller decides everything by script: how a start ends, when a slow stop ends, who crashes. It runs below the
-%% priority of all it watches, on a node with one scheduler, so that a yield comes back only when nobody else can run; the
-%% supervisors' and children's states are looked at besides. Nothing here depends on how long anything takes: a script
-%% during which OTP's second rolled over is run again, because the restart window would be a second older than the
-%% script says.
+%% One controller decides everything by script: how a start ends, when a slow stop ends, who crashes. It
+%% runs below the priority of all it watches, on a node with one scheduler, so that a yield comes back only
+%% when nobody else can run; the supervisors' and children's states are looked at besides. Nothing here
+%% depends on how long anything takes: a script during which OTP's second rolled over is run again, because
+%% the restart window would be a second older than the script says.
 -module(oracle_peer).
 -behaviour(supervisor).
--export([main/0, init/1, start_sup/3, start_worker/2, start_simple/2, log/2]).
+-export([main/0, init/1, start_sup/3, start_worker/2, log/2]).
 
 %% An actor is whoever has a path. `pid` is undefined unless it lives.
 -record(actor, {state = none :: none | held | live | stopping,
-                pid, caller, starter, sup = false, simple = false, ready = false, slow = false, plan = []}).
+                pid, caller, sup = false, simple = false, ready = false, slow = false, plan = []}).
+%% `watched` are those without a path, `rising` counts supervisors asked for that have not come up, `excess`
+%% holds the pids of those that reported too many restarts, `out` the trace backwards.
 -record(s, {decls = #{}, actors = #{}, step = 0, out = [], parent, watched = [], excess = [], rising = 0}).
 
 %% Where #state.restarts stands in supervisor's state (OTP 25), checked by check_layout/0.
@@ -53,7 +56,7 @@ check_layout() ->
     case tuple_size(State) =:= ?STATE_SIZE andalso element(?RESTARTS, State) =:= [] of
         true -> ok;
         false ->
-            io:put_chars("fatal: this OTP's supervisor keeps its restarts elsewhere; the oracle needs OTP 25\n"),
+            io:put_chars("0 this OTP's supervisor keeps its restarts elsewhere; the oracle needs OTP 25\n"),
             halt(1)
     end.
 
@@ -71,7 +74,8 @@ run_steady(Lines, Tries) ->
 run(Lines) ->
     {Decls, [_Run | Steps]} = lists:splitwith(fun([Word | _]) -> Word =/= <<"run">> end, Lines),
     {Early, Rest} = lists:splitwith(fun([{_, [Word | _]} | _]) -> Word =:= <<"plan">> end, groups(Steps)),
-    S0 = lists:foldl(fun([{N, Words}], S) -> step(N, Words, true, S) end, #s{decls = declare(Decls, #{})}, Early),
+    S0 = lists:foldl(fun([{N, Words}], S) -> step(N, Words, true, S) end,
+                     #s{decls = declare(Decls, #{})}, Early),
     S1 = steps(Rest, boot(S0)),
     S2 = epilogue(S1),
     S2#s.parent ! quit,
@@ -95,7 +99,8 @@ parent_of(Path) ->
         [_] -> none
     end.
 
-%% [{Number, Words}] in groups that are injected together: a step that begins with "+" belongs to the one before it.
+%% [{Number, Words}] in groups that are injected together: a step that begins with "+" belongs to the one
+%% before.
 groups(Steps) ->
     {Groups, _} = lists:foldl(fun group/2, {[], 1}, Steps),
     lists:reverse([lists:reverse(G) || G <- Groups]).
@@ -126,18 +131,18 @@ parent_loop(Pid) ->
         quit -> ok
     end.
 
-%% Everything begins at rest; a group's events reach suspended supervisors, so all are there before any is handled.
+%% Every step begins at rest; a group's events reach suspended supervisors, so all are there before one is
+%% handled.
 steps(Groups, S) ->
     lists:foldl(fun step_group/2, S, Groups).
 
 step_group([{N, Words}], S) ->
-    settle(step(N, Words, applies(Words, [Words], S), S));
+    settle(step(N, Words, applies(Words, S), S));
 step_group(Group, S) ->
-    All = [Words || {_, Words} <- Group],
-    {Marked, _} = lists:mapfoldl(
-                    fun({N, Words}, Before) -> {{N, Words, applies(Words, Before ++ [Words], S)
-                                                 andalso may_join(Words, Before, S)}, Before ++ [Words]} end, [], Group),
-    true = length(All) =:= length(Marked),
+    Mark = fun({N, Words}, Before) ->
+                   {{N, Words, applies(Words, S) andalso may_join(Words, Before, S)}, Before ++ [Words]}
+           end,
+    {Marked, _} = lists:mapfoldl(Mark, [], Group),
     Sups = [Pid || #actor{sup = true, state = live, pid = Pid} <- maps:values(S#s.actors)],
     [erlang:suspend_process(Pid) || Pid <- Sups],
     S1 = lists:foldl(fun({N, Words, Applies}, Acc) -> step(N, Words, Applies, Acc) end, S, Marked),
@@ -146,33 +151,33 @@ step_group(Group, S) ->
 
 %% terminate_child may only come first (it could overtake, which OTP's cannot), nobody dies twice.
 may_join([<<"terminate">>, Path], Before, S) -> Before =:= [] andalso not simple(parent_of(Path), S);
-may_join([<<"exit">>, Path, _], Before, _) -> not lists:any(fun([V, P | _]) -> V =:= <<"exit">> andalso P =:= Path;
-                                                               (_) -> false end, Before);
+may_join([<<"exit">>, Path, _], Before, _) -> [] =:= [P || [<<"exit">>, P, _] <- Before, P =:= Path];
 may_join(_, _, _) -> true.
 
 %% --- when a step applies; world.c decides by the same rules ---
 
-applies([<<"exit">>, Path, _], _, S) ->
+applies([<<"exit">>, Path, _], S) ->
     A = actor(Path, S),
     not A#actor.sup andalso (A#actor.state =:= live orelse A#actor.state =:= stopping);
-applies([<<"start_child">>, Path | _], _, S) -> alive(parent_of(Path), S);
-applies([<<"terminate">>, Path], _, S) ->
+applies([<<"start_child">>, Path | _], S) -> alive(parent_of(Path), S);
+applies([<<"terminate">>, Path], S) ->
     A = actor(Path, S),
     Parent = parent_of(Path),
     Booting = A#actor.sup andalso A#actor.state =:= live andalso not A#actor.ready,
     alive(Parent, S) andalso A#actor.state =/= held andalso not Booting
         andalso (not simple(Parent, S) orelse (A#actor.state =:= live andalso not blocked(S)));
-applies([<<"restart">>, Path], _, S) -> alive(parent_of(Path), S) andalso not simple(parent_of(Path), S);
-applies([<<"release">>, Path, _], _, S) -> (actor(Path, S))#actor.state =:= held;
-applies([<<"finish">>, Path], _, S) -> (actor(Path, S))#actor.state =:= stopping;
-applies([<<"time">>, _], _, S) -> not blocked(S);
-applies([<<"which">>, Path], _, S) -> not blocked(S) andalso alive(Path, S);
-applies([<<"stop">>, _], _, S) -> not blocked(S) andalso alive(<<"r">>, S);
-applies([<<"skip">> | _], _, _) -> false;
-applies(_, _, _) -> true.
+applies([<<"restart">>, Path], S) -> alive(parent_of(Path), S) andalso not simple(parent_of(Path), S);
+applies([<<"release">>, Path, _], S) -> (actor(Path, S))#actor.state =:= held;
+applies([<<"finish">>, Path], S) -> (actor(Path, S))#actor.state =:= stopping;
+applies([<<"time">>, _], S) -> not blocked(S);
+applies([<<"which">>, Path], S) -> not blocked(S) andalso alive(Path, S);
+applies([<<"stop">>, _], S) -> not blocked(S) andalso alive(<<"r">>, S);
+applies([<<"skip">> | _], _) -> false;
+applies(_, _) -> true.
 
 blocked(S) ->
-    lists:any(fun(#actor{state = State}) -> State =:= held orelse State =:= stopping end, maps:values(S#s.actors)).
+    lists:any(fun(#actor{state = State}) -> State =:= held orelse State =:= stopping end,
+              maps:values(S#s.actors)).
 
 alive(Path, S) ->
     A = actor(Path, S),
@@ -246,14 +251,16 @@ die(Path, Reason, S) ->
 reason(<<"shutdown_with">>) -> {shutdown, oracle};
 reason(Word) -> binary_to_atom(Word).
 
-%% Requests of one step lie side by side in the supervisor's queue; they are what the functions of the same names send.
+%% Requests of one step lie side by side in the supervisor's queue; they are what the functions of the same
+%% names send.
 request(Path, Requests, S = #s{step = N}) ->
     #actor{pid = Sup} = actor(Path, S),
     Ctl = self(),
     Caller = spawn_opt(fun() ->
                                Ids = [gen_server:send_request(Sup, R) || R <- Requests],
                                Ctl ! {sent, N},
-                               Ctl ! {reply, N, Requests, [answer(gen_server:wait_response(Id, infinity)) || Id <- Ids]}
+                               Replies = [answer(gen_server:wait_response(Id, infinity)) || Id <- Ids],
+                               Ctl ! {reply, N, Requests, Replies}
                        end, [{priority, high}]),
     receive {sent, N} -> ok end,
     S#s{watched = [Caller | S#s.watched]}.
@@ -318,7 +325,7 @@ busy(S) ->
                       end
               end, Live ++ S#s.watched).
 
-handle({call, From, {start, Path, Starter}}, S) ->
+handle({call, From, {start, Path}}, S) ->
     A = actor(Path, S),
     {Verdict, Plan} = case A#actor.plan of
                           [] -> {<<"ok">>, []};
@@ -326,7 +333,7 @@ handle({call, From, {start, Path, Starter}}, S) ->
                       end,
     S1 = note(["start ", Path, " ", Verdict], S),
     case Verdict of
-        <<"hold">> -> put_actor(Path, A#actor{state = held, caller = From, starter = Starter, plan = Plan}, S1);
+        <<"hold">> -> put_actor(Path, A#actor{state = held, caller = From, plan = Plan}, S1);
         _ ->
             verdict(Verdict, From),
             put_actor(Path, A#actor{plan = Plan}, S1)
@@ -387,7 +394,8 @@ down(Path, A = #actor{sup = true, pid = Pid}, Reason, S) ->
                 {shutdown, _} -> "shutdown_with";
                 _ -> "other"
             end,
-    note(["down ", Path, " ", Class], put_actor(Path, A#actor{state = none, pid = undefined, ready = false}, S));
+    Gone = A#actor{state = none, pid = undefined, ready = false},
+    note(["down ", Path, " ", Class], put_actor(Path, Gone, S));
 down(Path, A = #actor{state = live}, killed, S) ->
     note(["stop ", Path, " brutal"], put_actor(Path, A#actor{state = none, pid = undefined}, S));
 down(Path, A, _, S) ->
@@ -469,23 +477,22 @@ init({Ctl, Decls, Path}) ->
 
 child_spec([<<"child">>, Path, Restart, Stop, Significant], _) ->
     {Function, Args} = case binary:last(Path) of
-                           $* -> {start_simple, [whereis(oracle)]};
+                           $* -> {start_worker, [whereis(oracle)]};
                            _ -> {start_worker, [whereis(oracle), Path]}
                        end,
     #{id => Path, start => {?MODULE, Function, Args}, restart => binary_to_atom(Restart),
       shutdown => stop_of(Stop), significant => Significant =:= <<"significant">>};
 child_spec([<<"sup">>, Path, _, _, _, _, Restart, Significant], Decls) ->
-    #{id => Path, start => {?MODULE, start_sup, [whereis(oracle), Decls, Path]}, restart => binary_to_atom(Restart),
-      type => supervisor, significant => Significant =:= <<"significant">>}.
+    #{id => Path, start => {?MODULE, start_sup, [whereis(oracle), Decls, Path]},
+      restart => binary_to_atom(Restart), type => supervisor,
+      significant => Significant =:= <<"significant">>}.
 
 %% How long a stop may take is the driver's affair, not the machine's; here nobody ever runs out of time.
 stop_of(<<"brutal">>) -> brutal_kill;
 stop_of(<<"patient">>) -> infinity.
 
-start_simple(Ctl, Path) -> start_worker(Ctl, Path).
-
 start_worker(Ctl, Path) ->
-    case call(Ctl, {start, Path, self()}) of
+    case call(Ctl, {start, Path}) of
         <<"ok">> ->
             Sup = self(),
             Ref = make_ref(),

@@ -33,8 +33,8 @@ static void become_erl(const char *beams, int in, int out)
     for (int fd = 3; fd < 64; fd++)
         close(fd);
     setenv("ERL_CRASH_DUMP", "/dev/null", 1);
-    execlp("erl", "erl", "-noshell", "-boot", "no_dot_erlang", "+S", "1:1", "+sbwt", "none", "-pa", beams, "-s",
-           "oracle_peer", "main", (char *)NULL);
+    execlp("erl", "erl", "-noshell", "-boot", "no_dot_erlang", "+S", "1:1", "+sbwt", "none", "-pa", beams,
+           "-s", "oracle_peer", "main", (char *)NULL);
     _exit(127);
 }
 

@@ -1,7 +1,8 @@
 /* peer.h - the Erlang node that runs scripts against OTP's supervisor: one process for all of them.
  * Owns:    the process and its pipes.
  * Threads: one.
- * Fails:   -1 when it cannot be started, ends, or is silent for PEER_PATIENCE_MS; peer_run then leaves it closed. */
+ * Fails:   -1 when it cannot be started, ends, or is silent for PEER_PATIENCE_MS; peer_run then leaves it
+ * closed. What it writes to standard error is passed through. */
 #ifndef ORACLE_PEER_H
 #define ORACLE_PEER_H
 

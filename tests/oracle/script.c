@@ -278,7 +278,8 @@ static bool ever_temporary(const struct script *script, const char *of)
 static bool started_before(const struct script *script, unsigned at)
 {
     for (unsigned i = 0; i < at; i++)
-        if (script->steps[i].kind == STEP_START_CHILD && strcmp(script->steps[i].path, script->steps[at].path) == 0)
+        if (script->steps[i].kind == STEP_START_CHILD &&
+            strcmp(script->steps[i].path, script->steps[at].path) == 0)
             return true;
     return false;
 }

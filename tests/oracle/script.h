@@ -3,21 +3,19 @@
  * Threads: any.
  * Fails:   script_read names the line.
  *
- * One line each; a path is the supervisor's path, "/" and the child's id, the root is "r":
+ * One line each; a path is the supervisor's path, "/" and the child's id, the root is "r". Declarations:
  *   sup PATH STRATEGY MAX WITHIN_S AUTO_SHUTDOWN [RESTART significant|plain]
- *   child PATH RESTART patient|brutal significant|plain        (the id "*" is the template of simple_one_for_one)
- *   run
- *   plan PATH VERDICT...        how the next starts of it end: ok, fail, raise, hold; ok when nothing is planned. Plans
- *                               that stand first are made before the root starts
- *   slow PATH                   its next stop lasts until `finish` or `exit`
- *   exit PATH REASON            it ends by itself: normal, shutdown, shutdown_with, boom, killed
- *   release PATH VERDICT        ends a held start
- *   finish PATH                 ends a slow stop
- *   start_child PATH RESTART patient|brutal significant|plain
- *   terminate PATH | restart PATH
- *   time SECONDS | which PATH | stop REASON
- *   skip                        nothing
- * A step that begins with "+ " reaches the supervisor at the same moment as the step before it. */
+ *   child PATH RESTART patient|brutal significant|plain
+ *                               the id "*" is the template of simple_one_for_one
+ *   run                         steps follow
+ * Steps:
+ *   plan PATH VERDICT...        how the next starts of it end: ok, fail, raise, hold; ok when nothing is
+ * planned. Plans that stand first are made before the root starts slow PATH                   its next stop
+ * lasts until `finish` or `exit` exit PATH REASON            it ends by itself: normal, shutdown,
+ * shutdown_with, boom, killed release PATH VERDICT        ends a held start finish PATH                 ends
+ * a slow stop start_child PATH RESTART patient|brutal significant|plain terminate PATH | restart PATH time
+ * SECONDS | which PATH | stop REASON skip                        nothing A step that begins with "+ " reaches
+ * the supervisor at the same moment as the step before it. */
 #ifndef ORACLE_SCRIPT_H
 #define ORACLE_SCRIPT_H
 
@@ -27,9 +25,9 @@
 #include "base/buf.h"
 #include "sup/spec.h"
 
-#define SCRIPT_PATH 32
-#define SCRIPT_DECLS 32
-#define SCRIPT_STEPS 64
+#define SCRIPT_PATH     32
+#define SCRIPT_DECLS    32
+#define SCRIPT_STEPS    64
 #define SCRIPT_VERDICTS 6
 
 struct decl {
@@ -93,7 +91,8 @@ const struct decl *script_decl(const struct script *script, const char *path);
 bool script_is_simple(const struct script *script, const char *path);
 /* How many plans stand first. */
 unsigned script_early_plans(const struct script *script);
-/* Steps that reach beyond what OTP can do become `skip`, and a group keeps to one supervisor; see differences.h. */
+/* Steps that reach beyond what OTP can do become `skip`, and a group keeps to one supervisor; see
+ * differences.h. Idempotent. */
 void script_normalise(struct script *script);
 
 #endif

@@ -73,13 +73,18 @@ static const struct trace_line *first_cut(const struct trace *t)
     return NULL;
 }
 
+static bool is_refusal(const struct trace_line *l)
+{
+    return begins(l, "reply ") && (strstr(l->text, " gone") != NULL || strstr(l->text, " invalid") != NULL);
+}
+
 /* Lines of this step and behind it go, and refusals: one side may know of them sooner than the other. */
 static void cut_at(struct trace *t, unsigned step)
 {
     size_t kept = 0;
     for (size_t i = 0; i < t->count; i++) {
         struct trace_line l = t->lines[i];
-        if (l.step >= step || (begins(&l, "reply ") && strstr(l.text, " gone") != NULL))
+        if (l.step >= step || is_refusal(&l))
             dz_free(l.text);
         else
             t->lines[kept++] = l;
@@ -106,7 +111,8 @@ static int compare_owners(const struct trace_line *a, const struct trace_line *b
     return strcmp(x, y);
 }
 
-static bool same_simple_stop(const struct script *script, const struct trace_line *a, const struct trace_line *b)
+static bool same_simple_stop(const struct script *script, const struct trace_line *a,
+                             const struct trace_line *b)
 {
     char owner[SCRIPT_PATH];
     if (a->step != b->step || !begins(a, "stop ") || !begins(b, "stop ") || compare_owners(a, b) != 0)
@@ -146,8 +152,9 @@ static bool after(const struct trace_line *a, const struct trace_line *b)
     return x && request_of(a) > request_of(b);
 }
 
-/* Behind everything else, by request: when an answer reaches the one who asked is between the two of them. Of what is
- * refused it also does not matter in which step: OTP refuses only when it comes to it, we know sooner. */
+/* Behind everything else, by request: when an answer reaches the one who asked is between the two of them. Of
+ * what is refused it also does not matter in which step: OTP refuses only when it comes to it, we know
+ * sooner. */
 static void sort_replies(struct trace *t)
 {
     for (size_t i = 1; i < t->count; i++)
@@ -155,7 +162,7 @@ static void sort_replies(struct trace *t)
             swap_back(t, k);
     for (size_t i = 0; i < t->count; i++) {
         struct trace_line *l = &t->lines[i];
-        if (begins(l, "reply ") && (strstr(l->text, " gone") || strstr(l->text, " invalid")))
+        if (is_refusal(l))
             l->step = request_of(l);
     }
 }
@@ -172,6 +179,27 @@ static void sort_owners(struct trace *t, const bool loose[TRACE_STEPS])
         }
 }
 
+static const struct trace_line *reply_to(const struct trace *t, unsigned request)
+{
+    for (size_t i = 0; i < t->count; i++)
+        if (begins(&t->lines[i], "reply ") && request_of(&t->lines[i]) == request)
+            return &t->lines[i];
+    return NULL;
+}
+
+/* difference early_check */
+static void forgive_early_checks(struct trace *ours, const struct trace *theirs)
+{
+    for (size_t i = 0; i < ours->count; i++) {
+        char *text = ours->lines[i].text;
+        char *answer = begins(&ours->lines[i], "reply ") ? strstr(text, " invalid") : NULL;
+        const struct trace_line *other =
+            answer != NULL ? reply_to(theirs, request_of(&ours->lines[i])) : NULL;
+        if (other != NULL && strstr(other->text, " gone") != NULL)
+            memcpy(answer, " gone", sizeof " gone");
+    }
+}
+
 static void sort_all(struct trace *t, const struct script *script, const bool loose[TRACE_STEPS])
 {
     sort_replies(t);
@@ -179,10 +207,12 @@ static void sort_all(struct trace *t, const struct script *script, const bool lo
     sort_simple_stops(t, script);
 }
 
-bool trace_normalise(struct trace *ours, struct trace *theirs, const struct script *script, char cut[TRACE_CUT])
+bool trace_normalise(struct trace *ours, struct trace *theirs, const struct script *script,
+                     char cut[TRACE_CUT])
 {
     const struct trace_line *a = first_cut(ours), *b = first_cut(theirs);
     const struct trace_line *first = a == NULL || (b != NULL && b->step < a->step) ? b : a;
+    forgive_early_checks(ours, theirs);
     if (first != NULL) {
         unsigned step = first->step;
         snprintf(cut, TRACE_CUT, "%s", first->text + strlen("cut "));
@@ -198,7 +228,8 @@ long trace_compare(const struct trace *ours, const struct trace *theirs)
 {
     size_t n = ours->count < theirs->count ? ours->count : theirs->count;
     for (size_t i = 0; i < n; i++)
-        if (ours->lines[i].step != theirs->lines[i].step || strcmp(ours->lines[i].text, theirs->lines[i].text) != 0)
+        if (ours->lines[i].step != theirs->lines[i].step ||
+            strcmp(ours->lines[i].text, theirs->lines[i].text) != 0)
             return (long)i;
     return ours->count == theirs->count ? -1 : (long)n;
 }

@@ -28,7 +28,8 @@ struct trace_line {
 #define TRACE_STEPS 300
 
 struct trace {
-    bool loose[TRACE_STEPS]; /* the step began while something waited: then several supervisors may be busy at once */
+    /* The step began while something waited: then several supervisors may be busy at once. */
+    bool loose[TRACE_STEPS];
     struct trace_line *lines;
     size_t count;
     size_t cap;
@@ -44,9 +45,10 @@ void trace_print(const struct trace *t, struct dz_buf *out);
 #define TRACE_CUT 32
 
 /* Brings two traces of one script into the form that is compared: replies by request, the stops of one
- * simple_one_for_one by name, what several supervisors do at once by supervisor, both cut where the first of them says so. True if they were cut; `cut` is that
- * difference's name. */
-bool trace_normalise(struct trace *ours, struct trace *theirs, const struct script *script, char cut[TRACE_CUT]);
+ * simple_one_for_one by name, what several supervisors do at once by supervisor, both cut where the first of
+ * them says so. True if they were cut; `cut` is that difference's name. */
+bool trace_normalise(struct trace *ours, struct trace *theirs, const struct script *script,
+                     char cut[TRACE_CUT]);
 /* The index of the first line that differs, -1: none does. */
 long trace_compare(const struct trace *ours, const struct trace *theirs);
 

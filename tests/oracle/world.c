@@ -1,6 +1,7 @@
-/* Flow: a step injects events into machines; what a machine asks for becomes tasks (answers to starts, ends of stopped
- * children, supervisors that boot or end), worked off in order when the step's events are all in. So everything injected
- * in one step is there before the world answers, as in OTP, where the supervisors are suspended meanwhile. */
+/* Flow: a step injects events into machines; what a machine asks for becomes tasks (answers to starts, ends
+ * of stopped children, supervisors that boot or end), worked off in order when the step's events are all in.
+ * So everything injected in one step is there before the world answers, as in OTP, where the supervisors are
+ * suspended meanwhile. */
 #include "world.h"
 
 #include <stdio.h>
@@ -11,12 +12,12 @@
 #include "sup/supervisor.h"
 #include "world_term.h"
 
-#define ACTORS 128
-#define TASKS 1024
-#define REQUESTS (SCRIPT_STEPS + 1)
-#define SELECTS 16
+#define ACTORS     128
+#define TASKS      1024
+#define REQUESTS   (SCRIPT_STEPS + 1)
+#define SELECTS    16
 #define LET_GO_MAX 200
-_Static_assert(SCRIPT_STEPS + LET_GO_MAX + 8 < TRACE_STEPS, "every step of a script has a place in its trace");
+_Static_assert(SCRIPT_STEPS + LET_GO_MAX + 8 < TRACE_STEPS, "every step has a place in the trace");
 #define NODE_ID "local@127.0.0.1:0"
 
 enum actor_state {
@@ -45,16 +46,17 @@ struct actor {
     struct dz_sup *machine; /* of a supervisor that lives */
     bool ready;
     bool told_to_stop;
-    char end[32]; /* a supervisor's: why */
+    bool significant_end_waits; /* a significant child ended while another one was starting */
+    char end[32];               /* a supervisor's: why */
 };
 
 enum task_kind {
     TASK_STARTED,
     TASK_FAILED,
-    TASK_ENDED,       /* a worker, `reason` */
-    TASK_BOOT,        /* a supervisor begins */
+    TASK_ENDED, /* a worker, `reason` */
+    TASK_BOOT,  /* a supervisor begins */
     TASK_TELL_TO_STOP,
-    TASK_REPORT_END,  /* a supervisor's end, to its parent */
+    TASK_REPORT_END, /* a supervisor's end, to its parent */
 };
 
 struct task {
@@ -159,7 +161,8 @@ static bool asked_about(const struct world *w, const char *path)
     return false;
 }
 
-/* A round stops at this child's failure, and a request about it stands before the retry: difference round_goes_on. */
+/* A round stops at this child's failure, and a request about it stands before the retry: difference
+ * round_goes_on. */
 static void check_round_goes_on(struct world *w, const struct actor *a)
 {
     enum dz_strategy strategy = dz_sup_spec_of(a->parent->machine)->strategy;
@@ -168,14 +171,47 @@ static void check_round_goes_on(struct world *w, const struct actor *a)
         note(w, "cut round_goes_on");
 }
 
-/* What lies below an inner supervisor and waits, although that one is not stopping: difference inner_broken_off. */
+/* The end of a significant child stands before the retry of the child that keeps a round from finishing:
+ * difference round_not_reached. */
+static void check_round_not_reached(struct world *w, const struct actor *a)
+{
+    if (a->restarting && a->parent->significant_end_waits)
+        note(w, "cut round_not_reached");
+}
+
+static void remember_significant_end(struct world *w, const struct actor *a)
+{
+    const struct dz_sup *machine = a->parent->machine;
+    const struct dz_sup_child *c = dz_sup_find_child(machine, a->child_id, strlen(a->child_id));
+    struct dz_sup_child_info info;
+    if (c == NULL || dz_sup_spec_of(machine)->auto_shutdown != DZ_AUTO_ALL_SIGNIFICANT)
+        return;
+    dz_sup_child_info(machine, c, &info);
+    if (!info.spec->significant)
+        return;
+    for (unsigned i = 0; i < w->actor_count; i++) {
+        const struct actor *other = &w->actors[i];
+        if (other->parent == a->parent && (other->state == ACTOR_STARTING || other->state == ACTOR_HELD))
+            a->parent->significant_end_waits = true;
+    }
+}
+
+/* It starts or ends, or its end has not been reported yet. */
+static bool busy(const struct actor *a)
+{
+    if (a->machine != NULL)
+        return a->told_to_stop || !a->ready;
+    return a->state != ACTOR_NONE && a->state != ACTOR_LIVE;
+}
+
+/* An inner supervisor is told to stop while it starts or stops somebody: difference inner_broken_off. */
 static void check_inner_broken_off(struct world *w, const struct actor *sup)
 {
     size_t len = strlen(sup->path);
     for (unsigned i = 0; i < w->actor_count; i++) {
         const struct actor *a = &w->actors[i];
-        if (is_waiting(a) && strncmp(a->path, sup->path, len) == 0 && a->path[len] == '/' &&
-            !a->parent->told_to_stop) {
+        bool below = strncmp(a->path, sup->path, len) == 0 && a->path[len] == '/';
+        if (below && busy(a) && !a->parent->told_to_stop) {
             note(w, "cut inner_broken_off");
             return;
         }
@@ -227,7 +263,8 @@ static void perform_start(struct world *w, struct actor *sup, const struct dz_su
     }
     struct actor *a = get(w, path);
     struct dz_sup_child_info info;
-    dz_sup_child_info(sup->machine, dz_sup_find_child(sup->machine, start->child_id, strlen(start->child_id)), &info);
+    dz_sup_child_info(sup->machine, dz_sup_find_child(sup->machine, start->child_id, strlen(start->child_id)),
+                      &info);
     if (a->state != ACTOR_NONE)
         note(w, "unexpected second %s", path);
     a->parent = sup;
@@ -250,7 +287,6 @@ static void perform_stop(struct world *w, const struct dz_sup_stop_action *stop)
     if (a->state == ACTOR_DEAD)
         return; /* its end is on the way */
     if (a->machine != NULL) {
-        check_inner_broken_off(w, a);
         push(w, TASK_TELL_TO_STOP, a, ENDING_SHUTDOWN);
         return;
     }
@@ -286,6 +322,7 @@ static void perform_exit(struct world *w, struct actor *sup, const struct dz_sup
     note(w, "down %s %s", sup->path, sup->end);
     if (sup->parent == NULL && end->start_failed)
         note(w, "boot %s failed", sup->path);
+    sup->state = ACTOR_DEAD;
     push(w, TASK_REPORT_END, sup, ENDING_NORMAL);
 }
 
@@ -355,6 +392,7 @@ static void report_failed(struct world *w, struct actor *a)
     struct dz_sup_failure failure = {.code = DZ_EINITFAILED, .detail = detail, .detail_len = sizeof detail};
     uint64_t token = a->token;
     check_round_goes_on(w, a);
+    check_round_not_reached(w, a);
     a->state = ACTOR_NONE;
     a->pid = DZ_PID_NONE;
     a->token = 0;
@@ -370,6 +408,7 @@ static void report_ended(struct world *w, struct actor *a, enum ending reason)
     a->pid = DZ_PID_NONE;
     if (a->parent->machine == NULL)
         return;
+    remember_significant_end(w, a);
     dz_buf_init(&buf);
     world_term_reason(reason, &buf);
     dz_sup_exited(a->parent->machine, w->now_ms, pid, buf.data, buf.len, DZ_SUP_EXITED);
@@ -402,6 +441,7 @@ static void tell_to_stop(struct world *w, struct actor *sup, enum ending reason)
     struct dz_buf buf;
     if (sup->machine == NULL)
         return;
+    check_inner_broken_off(w, sup);
     sup->told_to_stop = true;
     dz_buf_init(&buf);
     world_term_reason(reason, &buf);
@@ -443,6 +483,8 @@ static void settle(struct world *w)
         w->task_count--;
         perform(w, &t);
     }
+    for (unsigned i = 0; i < w->actor_count && !blocked(w); i++)
+        w->actors[i].significant_end_waits = false;
 }
 
 /* --- when a step applies; oracle_peer.erl decides by the same rules --- */
@@ -500,7 +542,8 @@ static bool may_join(struct world *w, const struct step *group, unsigned at)
     if (group[at].kind == STEP_TERMINATE)
         return at == 0 && !script_is_simple(w->script, parent);
     for (unsigned i = 0; i < at; i++)
-        if (group[at].kind == STEP_EXIT && group[i].kind == STEP_EXIT && strcmp(group[i].path, group[at].path) == 0)
+        if (group[at].kind == STEP_EXIT && group[i].kind == STEP_EXIT &&
+            strcmp(group[i].path, group[at].path) == 0)
             return false;
     return true;
 }
@@ -584,7 +627,8 @@ static void snapshot(struct world *w, const struct actor *sup)
     append_children(w, sup, &buf);
     dz_sup_count_children(sup->machine, &counts);
     note(w, "state %s%.*s specs=%u active=%u supervisors=%u workers=%u", sup->path, (int)buf.len,
-         buf.len ? (const char *)buf.data : "", counts.specs, counts.active, counts.supervisors, counts.workers);
+         buf.len ? (const char *)buf.data : "", counts.specs, counts.active, counts.supervisors,
+         counts.workers);
     dz_buf_fini(&buf);
 }
 

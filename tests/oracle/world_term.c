@@ -165,7 +165,8 @@ bool world_term_path_in_args(const uint8_t *args, size_t len, char out[SCRIPT_PA
     const char *s;
     size_t n;
     dz_read_init(&r, args, len);
-    if (dz_read_array(&r, &count) != DZ_OK || count == 0 || dz_read_string(&r, &s, &n) != DZ_OK || n >= SCRIPT_PATH)
+    if (dz_read_array(&r, &count) != DZ_OK || count == 0 || dz_read_string(&r, &s, &n) != DZ_OK ||
+        n >= SCRIPT_PATH)
         return false;
     memcpy(out, s, n);
     out[n] = 0;

@@ -1,4 +1,4 @@
-/* world_term.h - what a script declares, in the terms our machine reads; what our machine says, in the trace's words.
+/* world_term.h - a script as our machine reads it, our machine's words as the trace has them.
  * Owns:    nothing.
  * Threads: any; pure. */
 #ifndef ORACLE_WORLD_TERM_H

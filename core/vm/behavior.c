@@ -8,8 +8,8 @@
 #include "base/err.h"
 #include "vm/embed.h"
 
-#define FILE_MAX (16u * 1024u * 1024u)
-#define PATH_ROOM 1024
+#define FILE_MAX     (16u * 1024u * 1024u)
+#define PATH_ROOM    1024
 #define NAME_MAX_LEN 255
 
 int dz_behaviors_init(struct dz_behaviors *b)
@@ -20,7 +20,7 @@ int dz_behaviors_init(struct dz_behaviors *b)
     return pthread_mutex_init(&b->lock, NULL) ? DZ_ENOMEM : 0;
 }
 
-static void delete(struct dz_behavior *e)
+static void delete (struct dz_behavior *e)
 {
     if (e) {
         dz_free(e->path);
@@ -35,7 +35,7 @@ void dz_behaviors_fini(struct dz_behaviors *b)
     const char *name;
     void *value;
     while (dz_smap_next(&b->by_name, &it, &name, &value))
-        delete(value);
+        delete (value);
     dz_smap_fini(&b->by_name);
     dz_smap_fini(&b->dirs);
     pthread_mutex_destroy(&b->lock);
@@ -96,7 +96,7 @@ static int make(const char *path, uint8_t **source, size_t len, struct dz_behavi
     *source = NULL;
     int err = e->path ? hash(e) : DZ_ENOMEM;
     if (err)
-        delete(e);
+        delete (e);
     else
         *out = e;
     return err;
@@ -151,7 +151,8 @@ static int search(struct dz_behaviors *b, const char *name, struct dz_behavior *
     void *value;
     while (dz_smap_next(&b->dirs, &it, &dir, &value)) {
         for (size_t i = 0; i < 2; i++) {
-            if (snprintf(path, sizeof path, i ? "%s/%s/init.lua" : "%s/%s.lua", dir, name) >= (int)sizeof path)
+            if (snprintf(path, sizeof path, i ? "%s/%s/init.lua" : "%s/%s.lua", dir, name) >=
+                (int)sizeof path)
                 continue;
             int err = load(path, out);
             if (err != DZ_ENOBEHAVIOR)
@@ -173,7 +174,7 @@ static int find_locked(struct dz_behaviors *b, const char *name, size_t len, str
     text[len] = '\0';
     int err = search(b, text, out);
     if (!err && (err = dz_smap_put(&b->by_name, name, len, *out)) != 0)
-        delete(*out);
+        delete (*out);
     return err;
 }
 
@@ -220,18 +221,19 @@ int dz_behaviors_register_file(struct dz_behaviors *b, const char *name, size_t 
         err = same_source(old, e) ? 0 : DZ_EEXIST;
         if (!err)
             old->registered = true;
-        delete(e);
+        delete (e);
     } else {
         e->registered = true;
         err = dz_smap_put(&b->by_name, name, len, e);
         if (err)
-            delete(e);
+            delete (e);
     }
     pthread_mutex_unlock(&b->lock);
     return err;
 }
 
-static int put_table(struct dz_behaviors *b, const char *name, size_t len, uint32_t thread, uint32_t generation)
+static int put_table(struct dz_behaviors *b, const char *name, size_t len, uint32_t thread,
+                     uint32_t generation)
 {
     struct dz_behavior *e = dz_zalloc(1, sizeof *e);
     if (!e)
@@ -242,7 +244,7 @@ static int put_table(struct dz_behaviors *b, const char *name, size_t len, uint3
     e->registered = true;
     int err = dz_smap_put(&b->by_name, name, len, e);
     if (err)
-        delete(e);
+        delete (e);
     return err;
 }
 
@@ -282,7 +284,8 @@ bool dz_behaviors_hash(struct dz_behaviors *b, const char *name, size_t len, uin
     return true;
 }
 
-void dz_behaviors_each(struct dz_behaviors *b, void (*visit)(void *ctx, const char *name, size_t len), void *ctx)
+void dz_behaviors_each(struct dz_behaviors *b, void (*visit)(void *ctx, const char *name, size_t len),
+                       void *ctx)
 {
     static const char prefix[] = "behaviors/";
     uint32_t it = 0;

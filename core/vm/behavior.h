@@ -16,19 +16,19 @@
 #define DZ_BEHAVIOR_HASH 32
 
 enum dz_behavior_kind {
-    DZ_BEHAVIOR_FILE,     /* a file, or built in: any worker compiles `source` */
-    DZ_BEHAVIOR_TABLE,    /* belongs to the Lua state of worker `thread` */
+    DZ_BEHAVIOR_FILE,  /* a file, or built in: any worker compiles `source` */
+    DZ_BEHAVIOR_TABLE, /* belongs to the Lua state of worker `thread` */
 };
 
 struct dz_behavior {
     enum dz_behavior_kind kind;
-    char *path;           /* where it was found, for messages and tracebacks; "=[builtin]/..." when embedded */
+    char *path; /* where it was found, for messages and tracebacks; "=[builtin]/..." when embedded */
     uint8_t *source;
     size_t source_len;
     uint8_t hash[DZ_BEHAVIOR_HASH]; /* SHA-256 of source */
     uint32_t thread;
     uint32_t generation;
-    bool registered;      /* by register(); else found by its name */
+    bool registered; /* by register(); else found by its name */
 };
 
 struct dz_behaviors {
@@ -43,15 +43,17 @@ void dz_behaviors_fini(struct dz_behaviors *b);
 /* One more directory, searched after those given before. The built-in ones come last. */
 int dz_behaviors_add_dir(struct dz_behaviors *b, const char *dir);
 
-/* The behaviour of that name, from its registration or from NAME.lua or NAME/init.lua in the path; DZ_ENOBEHAVIOR if none. */
+/* The behaviour of that name, from its registration or from NAME.lua or NAME/init.lua in the path;
+ * DZ_ENOBEHAVIOR if none. */
 int dz_behaviors_find(struct dz_behaviors *b, const char *name, size_t len, const struct dz_behavior **out);
 /* Appends the places a name is looked for, "; " between: for behavior_not_found. */
 int dz_behaviors_places(struct dz_behaviors *b, const char *name, size_t len, struct dz_buf *out);
 
-/* name -> the file `path` (read now), or the text given. Registering the same bytes again is fine, something else DZ_EEXIST. */
+/* name -> the file `path` (read now), or the text given. Registering the same bytes again is fine, something
+ * else DZ_EEXIST. */
 int dz_behaviors_register_file(struct dz_behaviors *b, const char *name, size_t len, const char *path);
-/* name -> a table of the Lua state (thread, generation). Each state may register its own table under one name when the first
- * one's state is gone; else DZ_EEXIST. */
+/* name -> a table of the Lua state (thread, generation). Each state may register its own table under one name
+ * when the first one's state is gone; else DZ_EEXIST. */
 int dz_behaviors_register_table(struct dz_behaviors *b, const char *name, size_t len, uint32_t thread,
                                 uint32_t generation);
 
@@ -60,6 +62,7 @@ uint32_t dz_behaviors_thread(struct dz_behaviors *b, const char *name, size_t le
 /* The content hash of a file behaviour; false for tables and unknown names. */
 bool dz_behaviors_hash(struct dz_behaviors *b, const char *name, size_t len, uint8_t out[DZ_BEHAVIOR_HASH]);
 /* Calls visit for each registered or found name, then the built-in ones. */
-void dz_behaviors_each(struct dz_behaviors *b, void (*visit)(void *ctx, const char *name, size_t len), void *ctx);
+void dz_behaviors_each(struct dz_behaviors *b, void (*visit)(void *ctx, const char *name, size_t len),
+                       void *ctx);
 
 #endif

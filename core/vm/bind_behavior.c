@@ -1,4 +1,5 @@
-/* bind_behavior.c - behaviours for lua/dozor/registry.lua: where sources are, what is registered, callbacks of a compiled one. */
+/* bind_behavior.c - behaviours for lua/dozor/registry.lua: where sources are, what is registered, callbacks
+ * of a compiled one. */
 #include "base/err.h"
 #include "vm/embed.h"
 #include "vm/state.h"
@@ -52,7 +53,8 @@ static int behavior_places(lua_State *L)
     return 1;
 }
 
-/* behavior_bind(name or nil, number, table, wants_from, local): the callbacks, for spawning by that name or reference. */
+/* behavior_bind(name or nil, number, table, wants_from, local): the callbacks, for spawning by that name or
+ * reference. */
 static int behavior_bind(lua_State *L)
 {
     size_t len = 0;

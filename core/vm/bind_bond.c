@@ -115,8 +115,8 @@ static int kill_(lua_State *L)
 void dz_bind_bond_open(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"link", link_},           {"unlink", unlink_},       {"monitor", monitor}, {"demonitor", demonitor},
-        {"trap_exit", trap_exit},  {"kill", kill_},           {NULL, NULL},
+        {"link", link_},          {"unlink", unlink_}, {"monitor", monitor}, {"demonitor", demonitor},
+        {"trap_exit", trap_exit}, {"kill", kill_},     {NULL, NULL},
     };
     luaL_register(L, NULL, functions);
 }

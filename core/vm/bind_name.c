@@ -28,7 +28,8 @@ static int register_(lua_State *L)
     int err = dz_names_register(&rt->names, &rt->table, name, len, pid, &owner);
     if (!err)
         return 0;
-    dz_vm_push_error(L, err, err == DZ_ENAMETAKEN ? "the name %s is taken" : "cannot register %s: no such process", name);
+    dz_vm_push_error(
+        L, err, err == DZ_ENAMETAKEN ? "the name %s is taken" : "cannot register %s: no such process", name);
     lua_pushvalue(L, 1);
     lua_setfield(L, -2, "name");
     dz_vm_push_pid(L, owner);
@@ -62,7 +63,8 @@ static int whereis(lua_State *L)
     return 1;
 }
 
-/* Under the lock of the names nothing may raise: they are collected as bytes first, each behind its length. */
+/* Under the lock of the names nothing may raise: they are collected as bytes first, each behind its length.
+ */
 struct collected {
     struct dz_buf buf;
     int err;
@@ -110,8 +112,8 @@ static int registered(lua_State *L)
 void dz_bind_name_open(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"register", register_}, {"unregister", unregister}, {"whereis", whereis},
-        {"registered", registered}, {"check_name", check},   {NULL, NULL},
+        {"register", register_},    {"unregister", unregister}, {"whereis", whereis},
+        {"registered", registered}, {"check_name", check},      {NULL, NULL},
     };
     luaL_register(L, NULL, functions);
 }

@@ -8,7 +8,19 @@
 
 /* --- spawn --- */
 
-enum { ARG_WHAT = 1, ARG_ARGS, ARG_NAME, ARG_GLOBAL, ARG_FLAGS, ARG_TIMEOUT, ARG_MESSAGES, ARG_BYTES, ARG_NODE, ARG_COUNT = ARG_NODE, ARG_THREAD };
+enum {
+    ARG_WHAT = 1,
+    ARG_ARGS,
+    ARG_NAME,
+    ARG_GLOBAL,
+    ARG_FLAGS,
+    ARG_TIMEOUT,
+    ARG_MESSAGES,
+    ARG_BYTES,
+    ARG_NODE,
+    ARG_COUNT = ARG_NODE,
+    ARG_THREAD
+};
 
 static const uint8_t function_head[] = {0xc7, DZ_VM_FUNCTION_BYTES, DZ_EXT_FUNCTION};
 #define FUNCTION_TERM (sizeof function_head + DZ_VM_FUNCTION_BYTES)
@@ -35,7 +47,8 @@ static void fill_what(lua_State *L, struct dz_spawn *s, uint8_t term[FUNCTION_TE
     s->function_len = FUNCTION_TERM;
 }
 
-/* The worker for it. Names that belong to one Lua state go there; what is known here already is not looked up again. */
+/* The worker for it. Names that belong to one Lua state go there; what is known here already is not looked up
+ * again. */
 static uint32_t choose(lua_State *L, struct dz_vm *vm, const struct dz_spawn *s)
 {
     struct dz_rt *rt = vm->shared->rt;
@@ -44,9 +57,12 @@ static uint32_t choose(lua_State *L, struct dz_vm *vm, const struct dz_spawn *s)
     const struct dz_handlers *h = dz_smap_get(&vm->handlers, s->name.s, s->name.len);
     uint32_t home = h && !h->local ? 0 : dz_behaviors_thread(vm->shared->behaviors, s->name.s, s->name.len);
     if (s->flags & DZ_SPAWN_OWN_WORKER) {
-        int added = home ? DZ_EARGUMENT : vm->shared->sched ? dz_sched_add_worker(vm->shared->sched) : DZ_ESIMULATION;
+        int added = home                ? DZ_EARGUMENT
+                    : vm->shared->sched ? dz_sched_add_worker(vm->shared->sched)
+                                        : DZ_ESIMULATION;
         if (added < 0)
-            dz_vm_raise(L, added, "own_worker: %s", home ? "a table behaviour stays on its worker" : dz_err_text(added));
+            dz_vm_raise(L, added, "own_worker: %s",
+                        home ? "a table behaviour stays on its worker" : dz_err_text(added));
         return (uint32_t)added;
     }
     return home ? home : rt->ports.choose_thread(rt->ports.ctx, vm->thread);
@@ -60,7 +76,8 @@ static int spawn_far(lua_State *L, struct dz_vm *vm, struct dz_msg **take, uint6
     const char *node = lua_tolstring(L, ARG_NODE, &len);
     (*take)->from = vm->current->pid;
     (*take)->ref = dz_vm_wait_reply(L, DZ_PID_NONE, timeout);
-    int err = ports->spawn_far ? ports->spawn_far(ports->ctx, vm->thread, node, len, take, &cancel) : DZ_ENOCONNECTION;
+    int err = ports->spawn_far ? ports->spawn_far(ports->ctx, vm->thread, node, len, take, &cancel)
+                               : DZ_ENOCONNECTION;
     if (!err) {
         vm->current->wait->target = cancel;
         return dz_vm_park(L);
@@ -93,7 +110,8 @@ static void drop_early(struct dz_proc *p, struct dz_pid target, uint64_t monitor
         dz_bond_drop(p, watch);
 }
 
-static int spawn_here(lua_State *L, struct dz_vm *vm, const struct dz_spawn *s, struct dz_msg **take, uint64_t timeout)
+static int spawn_here(lua_State *L, struct dz_vm *vm, const struct dz_spawn *s, struct dz_msg **take,
+                      uint64_t timeout)
 {
     struct dz_co *co = vm->running;
     uint32_t thread = (uint32_t)lua_tonumber(L, ARG_THREAD);
@@ -113,7 +131,8 @@ static int spawn_here(lua_State *L, struct dz_vm *vm, const struct dz_spawn *s, 
     return dz_vm_raise(L, err, "%s", dz_err_text(err));
 }
 
-/* spawn(what, args, name, global, flags, timeout_ms, max_messages, max_bytes, node), then spawn_result(flags). */
+/* spawn(what, args, name, global, flags, timeout_ms, max_messages, max_bytes, node), then
+ * spawn_result(flags). */
 static int spawn(lua_State *L)
 {
     struct dz_vm *vm = dz_vm_state(L);
@@ -150,7 +169,8 @@ static int spawn(lua_State *L)
     return far ? spawn_far(L, vm, &m, timeout) : spawn_here(L, vm, &s, &m, timeout);
 }
 
-/* The answer is not the reserved slot: a supervisor, or a process of another node. Bonds are made with the one that is. */
+/* The answer is not the reserved slot: a supervisor, or a process of another node. Bonds are made with the
+ * one that is. */
 static void bond_late(lua_State *L, struct dz_vm *vm, struct dz_pid pid, unsigned flags, uint64_t *monitor)
 {
     struct dz_proc *p = vm->current;
@@ -314,10 +334,20 @@ static int is_ref(lua_State *L)
 void dz_bind_process_open(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"spawn", spawn},           {"spawn_result", spawn_result}, {"exit", exit_},       {"check_doomed", check_doomed},
-        {"self", self},             {"alive_here", alive_here},     {"own_info", own_info}, {"processes", processes},
-        {"node_of", node_of},       {"is_pid", is_pid},             {"is_ref", is_ref},     {"current", current},
-        {"whereis_dest", whereis_dest}, {NULL, NULL},
+        {"spawn", spawn},
+        {"spawn_result", spawn_result},
+        {"exit", exit_},
+        {"check_doomed", check_doomed},
+        {"self", self},
+        {"alive_here", alive_here},
+        {"own_info", own_info},
+        {"processes", processes},
+        {"node_of", node_of},
+        {"is_pid", is_pid},
+        {"is_ref", is_ref},
+        {"current", current},
+        {"whereis_dest", whereis_dest},
+        {NULL, NULL},
     };
     luaL_register(L, NULL, functions);
 }

@@ -4,7 +4,8 @@
 #include "base/err.h"
 #include "vm/state.h"
 
-/* { name =, node = } as an argument: true when idx is such a table. The strings stay on the stack (two slots). */
+/* { name =, node = } as an argument: true when idx is such a table. The strings stay on the stack (two
+ * slots). */
 struct named {
     const char *name, *node;
     size_t name_len, node_len;
@@ -104,7 +105,8 @@ static int cast(lua_State *L)
 static int raise_noproc(lua_State *L, int idx)
 {
     lua_pushvalue(L, idx);
-    dz_vm_push_error(L, DZ_ENOPROC, "no process is registered as %s", lua_istable(L, idx) ? "that" : lua_tostring(L, idx));
+    dz_vm_push_error(L, DZ_ENOPROC, "no process is registered as %s",
+                     lua_istable(L, idx) ? "that" : lua_tostring(L, idx));
     lua_insert(L, -2);
     lua_setfield(L, -2, "dest");
     return lua_error(L);
@@ -145,7 +147,8 @@ static int call(lua_State *L)
     return far ? ask_named(L, &n, &m, timeout) : dz_vm_ask(L, &m, timeout);
 }
 
-/* ask(kind, dest, value, timeout_ms): STOP and GET_INFO, then result(). An unknown name is answered false, without waiting. */
+/* ask(kind, dest, value, timeout_ms): STOP and GET_INFO, then result(). An unknown name is answered false,
+ * without waiting. */
 static int ask(lua_State *L)
 {
     static const char *const kinds[] = {"stop", "info", NULL};
@@ -219,7 +222,7 @@ void *dz_vm_noreply(void)
 void dz_bind_send_open(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"send", send_}, {"cast", cast},       {"call", call},     {"ask", ask},
+        {"send", send_},  {"cast", cast},       {"call", call},     {"ask", ask},
         {"reply", reply}, {"request", request}, {"notice", notice}, {NULL, NULL},
     };
     luaL_register(L, NULL, functions);

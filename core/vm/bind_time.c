@@ -14,7 +14,7 @@ struct timer {
     char text[];     /* the name, then the node id */
 };
 
-static void delete(struct timer *timer)
+static void delete (struct timer *timer)
 {
     dz_timer_stop(timer->vm->thread, &timer->timer);
     dz_map_remove(&timer->vm->timers, timer->num);
@@ -45,7 +45,7 @@ static void fire(struct dz_thread *t, struct dz_timer *base)
         const char *node = timer->text + timer->name_len;
         ports->wire_named(ports->ctx, t, node, timer->node_len, timer->text, timer->name_len, &timer->msg);
     }
-    delete(timer);
+    delete (timer);
 }
 
 /* The dest at idx into a timer with room for its text. */
@@ -98,7 +98,7 @@ static int send_after(lua_State *L)
     dz_timer_init(&timer->timer, fire);
     uint64_t due = delay == DZ_INFINITY ? DZ_INFINITY : dz_env_now_ns(rt->env) + delay;
     if (dz_map_put(&vm->timers, timer->num, timer) || dz_timer_start(vm->thread, &timer->timer, due)) {
-        delete(timer);
+        delete (timer);
         return dz_vm_raise(L, DZ_ENOMEM, "out of memory");
     }
     dz_vm_push_ref(L, (struct dz_ref){self->pid, timer->num});
@@ -114,7 +114,7 @@ static int cancel_timer(lua_State *L)
         return dz_vm_raise_argument(L, "timer", "what send_after returned", 1);
     struct timer *timer = dz_map_get(&vm->timers, ref.num);
     if (timer)
-        delete(timer);
+        delete (timer);
     lua_pushboolean(L, timer != NULL);
     return 1;
 }
@@ -138,13 +138,16 @@ void dz_bind_time_free(struct dz_vm *vm)
     uint64_t num;
     void *timer;
     while (dz_map_next(&vm->timers, &it, &num, &timer))
-        delete(timer);
+        delete (timer);
     dz_map_fini(&vm->timers);
 }
 
 void dz_bind_time_open(lua_State *L)
 {
-    static const luaL_Reg functions[] = {
-        {"send_after", send_after}, {"cancel_timer", cancel_timer}, {"now", now}, {"wall_ms", wall_ms}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"send_after", send_after},
+                                         {"cancel_timer", cancel_timer},
+                                         {"now", now},
+                                         {"wall_ms", wall_ms},
+                                         {NULL, NULL}};
     luaL_register(L, NULL, functions);
 }

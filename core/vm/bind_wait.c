@@ -1,6 +1,7 @@
 /* bind_wait.c - waiting: parking a coroutine and reading what it waited for; receive, sleep, await.
- * A wait belongs to the process's coroutine (dz_co.wait). The primitive that begins it yields the wait token; the scheduler makes
- * the process ready when it is over; the Lua function around the primitive calls core.result(), which ends the wait. */
+ * A wait belongs to the process's coroutine (dz_co.wait). The primitive that begins it yields the wait token;
+ * the scheduler makes the process ready when it is over; the Lua function around the primitive calls
+ * core.result(), which ends the wait. */
 #include <string.h>
 #include "base/assert.h"
 #include "base/err.h"
@@ -31,7 +32,8 @@ void dz_vm_check_wait(lua_State *L, const char *call)
     lua_error(L);
 }
 
-/* A stop that came while the process ran waits in its mailbox; now that the process will stand still it is stopped there. */
+/* A stop that came while the process ran waits in its mailbox; now that the process will stand still it is
+ * stopped there. */
 static void heed_stop(struct dz_vm *vm, struct dz_proc *p)
 {
     struct dz_msg *prev = NULL;
@@ -194,8 +196,9 @@ static int raise_timeout(lua_State *L)
 
 static int refused(lua_State *L)
 {
-    return dz_vm_raise(L, DZ_ECANNOTWAIT, "one cannot wait here: the coroutine was resumed inside a sort, gsub, finaliser or "
-                                          "callback");
+    return dz_vm_raise(L, DZ_ECANNOTWAIT,
+                       "one cannot wait here: the coroutine was resumed inside a sort, gsub, finaliser or "
+                       "callback");
 }
 
 /* The answer, kept in co->held while it is decoded (decoding may raise). */
@@ -216,7 +219,8 @@ static int take_reply(lua_State *L, struct dz_vm *vm, struct dz_co *co, struct d
     return 1;
 }
 
-/* result() -> what was waited for: the answer of a question, nothing for a time; raises its error or timeout. */
+/* result() -> what was waited for: the answer of a question, nothing for a time; raises its error or timeout.
+ */
 int dz_wait_result(lua_State *L)
 {
     struct dz_vm *vm = dz_vm_state(L);
@@ -264,7 +268,8 @@ static bool is_receivable(const struct dz_proc *p, const struct dz_msg *m)
 {
     if (p->flags & DZ_PROC_PLAIN)
         return true;
-    return m->kind == DZ_MSG_SEND || m->kind == DZ_MSG_INFO || m->kind == DZ_MSG_DOWN || m->kind == DZ_MSG_EXIT;
+    return m->kind == DZ_MSG_SEND || m->kind == DZ_MSG_INFO || m->kind == DZ_MSG_DOWN ||
+           m->kind == DZ_MSG_EXIT;
 }
 
 static void push_notice(lua_State *L, struct dz_proc *p, const struct dz_msg *m)
@@ -305,7 +310,8 @@ void dz_wait_push_message(lua_State *L, struct dz_proc *p, struct dz_msg *m)
         dz_codec_decode(L, m->data, m->len, 0);
 }
 
-/* The message after co->seen that receive may take; *prev is the one before it. Requests are answered and dropped. */
+/* The message after co->seen that receive may take; *prev is the one before it. Requests are answered and
+ * dropped. */
 static struct dz_msg *look_on(struct dz_co *co, struct dz_proc *p, struct dz_msg **prev)
 {
     *prev = co->seen;
@@ -365,7 +371,8 @@ static int take(lua_State *L)
     return 1;
 }
 
-/* look(again) -> true, the next message receive has not looked at yet, which stays; or false. `again`: from the oldest. */
+/* look(again) -> true, the next message receive has not looked at yet, which stays; or false. `again`: from
+ * the oldest. */
 static int look(lua_State *L)
 {
     struct dz_vm *vm = dz_vm_state(L);
@@ -488,11 +495,19 @@ static int await_wake(lua_State *L)
 void dz_bind_wait_open(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"result", dz_wait_result},         {"refuse_wait", refuse_wait},   {"take", take},
+        {"result", dz_wait_result},
+        {"refuse_wait", refuse_wait},
+        {"take", take},
         {"result_sender", result_sender},
-        {"look", look},               {"take_seen", take_seen},       {"wait_message", wait_message},
-        {"received", received},       {"sleep", sleep_},              {"await_token", await_token},
-        {"await_park", await_park},   {"await_wake", await_wake},     {NULL, NULL},
+        {"look", look},
+        {"take_seen", take_seen},
+        {"wait_message", wait_message},
+        {"received", received},
+        {"sleep", sleep_},
+        {"await_token", await_token},
+        {"await_park", await_park},
+        {"await_wake", await_wake},
+        {NULL, NULL},
     };
     luaL_register(L, NULL, functions);
     lua_pushlightuserdata(L, dz_vm_wait_token());

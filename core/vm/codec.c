@@ -1,5 +1,6 @@
 /* codec.c - the encoder: one pass over each table, counts patched in behind.
- * A table is written as an array while its keys come as 1, 2, 3, ...; the first other key turns it into a map, written anew. */
+ * A table is written as an array while its keys come as 1, 2, 3, ...; the first other key turns it into a
+ * map, written anew. */
 #include "vm/codec.h"
 
 #include <math.h>
@@ -9,7 +10,7 @@
 #include "vm/bind_supervisor.h"
 #include "vm/state.h"
 
-#define TCDATA 10 /* LuaJIT's type number of cdata, which its headers do not name */
+#define TCDATA         10 /* LuaJIT's type number of cdata, which its headers do not name */
 #define MAX_DOUBLE_INT 9007199254740992.0
 
 /* One table being encoded; the chain is the path. */
@@ -166,7 +167,8 @@ static void raw(struct encoder *e, const void *data, size_t len, const struct le
     e->out->len += len;
 }
 
-static void head(struct encoder *e, uint8_t fix, size_t fix_max, uint8_t code8, size_t len, const struct level *at)
+static void head(struct encoder *e, uint8_t fix, size_t fix_max, uint8_t code8, size_t len,
+                 const struct level *at)
 {
     uint8_t *p = room(e, 5, at);
     size_t n;
@@ -281,7 +283,8 @@ static void function(struct encoder *e, int idx, const struct level *at)
 
 /* --- tables --- */
 
-/* Writes the count into the head reserved as one byte at `start`, which moves what follows when more is needed. */
+/* Writes the count into the head reserved as one byte at `start`, which moves what follows when more is
+ * needed. */
 static void patch_head(struct encoder *e, size_t start, uint8_t fix, uint32_t count, const struct level *at)
 {
     if (count <= 15) {
@@ -505,7 +508,8 @@ struct dz_buf *dz_codec_scratch(struct dz_vm *vm)
     return &vm->scratch;
 }
 
-struct dz_msg *dz_codec_message(lua_State *L, int idx, const char *what, unsigned flags, enum dz_msg_kind kind)
+struct dz_msg *dz_codec_message(lua_State *L, int idx, const char *what, unsigned flags,
+                                enum dz_msg_kind kind)
 {
     struct dz_buf *b = dz_codec_scratch(dz_vm_state(L));
     dz_codec_encode(L, idx, what, flags, b);

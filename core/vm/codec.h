@@ -2,7 +2,8 @@
  * Owns:    nothing; bytes are the caller's buffers and messages.
  * Threads: the state's own.
  * Fails:   by raising: bad_message {path=} for what cannot be sent or is beyond the limits, out_of_memory.
- * Well-formed pid and ref strings become ext and ext becomes strings; int64 and uint64 cdata stay what they are. */
+ * Well-formed pid and ref strings become ext and ext becomes strings; int64 and uint64 cdata stay what they
+ * are. */
 #ifndef DZ_VM_CODEC_H
 #define DZ_VM_CODEC_H
 
@@ -12,20 +13,23 @@
 
 enum dz_codec_flag {
     DZ_CODEC_FUNCTIONS = 1, /* functions become references (specs); tables of functions stay tables */
-    DZ_CODEC_LOSSY = 2,     /* what cannot be sent becomes its tostring: for exit reasons and logs; never raises for it */
+    DZ_CODEC_LOSSY =
+        2, /* what cannot be sent becomes its tostring: for exit reasons and logs; never raises for it */
 };
 
 /* Appends the value at idx to `out`. `what` begins the path in errors ("message", "args", "spec"). */
 void dz_codec_encode(lua_State *L, int idx, const char *what, unsigned flags, struct dz_buf *out);
-/* Appends the table at idx as an array up to its largest integer key: arguments. nil and none give an empty one. */
+/* Appends the table at idx as an array up to its largest integer key: arguments. nil and none give an empty
+ * one. */
 void dz_codec_encode_args(lua_State *L, int idx, const char *what, unsigned flags, struct dz_buf *out);
 /* A new message holding the value; never NULL (raises). */
-struct dz_msg *dz_codec_message(lua_State *L, int idx, const char *what, unsigned flags, enum dz_msg_kind kind);
+struct dz_msg *dz_codec_message(lua_State *L, int idx, const char *what, unsigned flags,
+                                enum dz_msg_kind kind);
 /* The same value as a blob: exit reasons. */
 struct dz_blob *dz_codec_blob(lua_State *L, int idx, const char *what, unsigned flags);
 
-/* Pushes the one value in the bytes. With DZ_CODEC_FUNCTIONS references become the functions of this state (nil if they are
- * another's). Raises on malformed bytes (they passed dz_term_check at the edge). */
+/* Pushes the one value in the bytes. With DZ_CODEC_FUNCTIONS references become the functions of this state
+ * (nil if they are another's). Raises on malformed bytes (they passed dz_term_check at the edge). */
 void dz_codec_decode(lua_State *L, const uint8_t *data, size_t len, unsigned flags);
 /* Pushes the elements of the array in the bytes one by one; returns how many. */
 int dz_codec_decode_args(lua_State *L, const uint8_t *data, size_t len, unsigned flags);

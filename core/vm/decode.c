@@ -46,7 +46,8 @@ static void map(lua_State *L, struct dz_read *r, uint32_t count, unsigned flags,
     lua_createtable(L, 0, (int)count);
     for (uint32_t i = 0; i < count; i++) {
         value(L, r, flags, depth + 1);
-        if (lua_isnil(L, -1) || (lua_type(L, -1) == LUA_TNUMBER && lua_tonumber(L, -1) != lua_tonumber(L, -1)))
+        if (lua_isnil(L, -1) ||
+            (lua_type(L, -1) == LUA_TNUMBER && lua_tonumber(L, -1) != lua_tonumber(L, -1)))
             malformed(L);
         value(L, r, flags, depth + 1);
         lua_rawset(L, -3);
@@ -55,7 +56,8 @@ static void map(lua_State *L, struct dz_read *r, uint32_t count, unsigned flags,
 
 static void push_function(lua_State *L, const struct dz_value *v, unsigned flags)
 {
-    if (!(flags & DZ_CODEC_FUNCTIONS) || !dz_vm_function_push(L, (const uint8_t *)v->as.str.bytes, v->as.str.len))
+    if (!(flags & DZ_CODEC_FUNCTIONS) ||
+        !dz_vm_function_push(L, (const uint8_t *)v->as.str.bytes, v->as.str.len))
         lua_pushnil(L);
 }
 

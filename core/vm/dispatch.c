@@ -1,6 +1,6 @@
 /* dispatch.c - turns: a coroutine takes one message after another, of one ready process after another.
- * A coroutine that has nothing to do, or whose next process must be seen by `run` first, yields no value; one whose process waits
- * yields the wait token and stays that process's. */
+ * A coroutine that has nothing to do, or whose next process must be seen by `run` first, yields no value; one
+ * whose process waits yields the wait token and stays that process's. */
 #include "vm/state.h"
 
 #include <string.h>
@@ -45,7 +45,8 @@ static void keep_state(lua_State *L, struct dz_vm *vm, struct dz_proc *p, int id
 
 /* --- a handler returned --- */
 
-/* Answers the question with the value at idx; the question's memory becomes the reply's when it is large enough. */
+/* Answers the question with the value at idx; the question's memory becomes the reply's when it is large
+ * enough. */
 static void reply(lua_State *L, struct dz_vm *vm, struct dz_co *co, int idx)
 {
     struct dz_buf *b = dz_codec_scratch(vm);
@@ -134,7 +135,8 @@ static void returned(lua_State *L, struct dz_vm *vm, struct dz_co *co)
 
 /* --- the next turn --- */
 
-static int push_call(lua_State *L, struct dz_vm *vm, struct dz_co *co, struct dz_msg *m, const struct dz_handlers *h)
+static int push_call(lua_State *L, struct dz_vm *vm, struct dz_co *co, struct dz_msg *m,
+                     const struct dz_handlers *h)
 {
     struct dz_proc *p = co->proc;
     struct dz_ref from = {m->from, m->ref};

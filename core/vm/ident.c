@@ -1,6 +1,6 @@
 /* ident.c - pids, refs, dests and times as arguments and results.
- * A pid in Lua is its text; each worker remembers what the texts it last met mean, by the address of the string. The address
- * may belong to another string by now, so the bytes decide. */
+ * A pid in Lua is its text; each worker remembers what the texts it last met mean, by the address of the
+ * string. The address may belong to another string by now, so the bytes decide. */
 #include "vm/state.h"
 
 #include <math.h>

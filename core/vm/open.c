@@ -10,9 +10,10 @@
 void dz_vm_open_bindings(lua_State *L)
 {
     static void (*const openers[])(lua_State *) = {
-        dz_bind_process_open, dz_bind_send_open,     dz_bind_wait_open,       dz_bind_bond_open,   dz_bind_name_open,
-        dz_bind_time_open,    dz_bind_behavior_open, dz_bind_start_open,      dz_bind_support_open, dz_bind_supervisor_open,
-        dz_bind_events_open,  dz_bind_cluster_open,  dz_bind_log_open,        dz_bind_uv_open,
+        dz_bind_process_open, dz_bind_send_open,       dz_bind_wait_open,     dz_bind_bond_open,
+        dz_bind_name_open,    dz_bind_time_open,       dz_bind_behavior_open, dz_bind_start_open,
+        dz_bind_support_open, dz_bind_supervisor_open, dz_bind_events_open,   dz_bind_cluster_open,
+        dz_bind_log_open,     dz_bind_uv_open,
     };
     lua_newtable(L);
     for (size_t i = 0; i < sizeof openers / sizeof openers[0]; i++)

@@ -1,5 +1,5 @@
-/* report.c - the log line of a crash: process, behaviour, last message, reason, traceback. A behaviour that crashes again and again
- * gets a few lines a second. */
+/* report.c - the log line of a crash: process, behaviour, last message, reason, traceback. A behaviour that
+ * crashes again and again gets a few lines a second. */
 #include "vm/state.h"
 
 #include <string.h>
@@ -79,8 +79,9 @@ static void report(struct dz_vm *vm, struct dz_proc *p, const char *where, const
         name[0] = '\0';
     dz_term_reason_text(reason->data, reason->len, text, sizeof text);
     copy_field(reason, "traceback", traceback, sizeof traceback);
-    dz_log_error(rt->log, "process crashed", "process", pid, "name", name, "behavior", h->name ? h->name : "(function)",
-                 "in", where, "message", message, "reason", text, "supervisor", parent, "traceback", traceback, NULL);
+    dz_log_error(rt->log, "process crashed", "process", pid, "name", name, "behavior",
+                 h->name ? h->name : "(function)", "in", where, "message", message, "reason", text,
+                 "supervisor", parent, "traceback", traceback, NULL);
 }
 
 void dz_report_crash(struct dz_vm *vm, struct dz_co *co, const struct dz_blob *reason)

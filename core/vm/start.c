@@ -1,6 +1,7 @@
-/* start.c - the first turn of a process: its behaviour, its names and bonds, init, and the answer to who asked for it.
- * lua/dozor/boot.lua calls core.prepare() until that returns init itself; what needs Lua or waits (compiling a behaviour, a
- * cluster-wide name, a supervisor spec) is a step in between, written in Lua. */
+/* start.c - the first turn of a process: its behaviour, its names and bonds, init, and the answer to who
+ * asked for it. lua/dozor/boot.lua calls core.prepare() until that returns init itself; what needs Lua or
+ * waits (compiling a behaviour, a cluster-wide name, a supervisor spec) is a step in between, written in Lua.
+ */
 #include "vm/state.h"
 
 #include <string.h>
@@ -34,7 +35,8 @@ void dz_start_unlink(struct dz_vm *vm, struct dz_proc *p)
         return;
     if (s.flags & DZ_SPAWN_LINK)
         dz_bond_unlink(vm->thread, p, m->from);
-    struct dz_bond *b = s.flags & DZ_SPAWN_MONITOR ? dz_bond_find(p, DZ_BOND_WATCHED, m->from, s.monitor_ref) : NULL;
+    struct dz_bond *b =
+        s.flags & DZ_SPAWN_MONITOR ? dz_bond_find(p, DZ_BOND_WATCHED, m->from, s.monitor_ref) : NULL;
     if (b)
         dz_bond_drop(p, b);
 }
@@ -187,7 +189,8 @@ static int push_first(lua_State *L, struct dz_vm *vm, struct dz_co *co, const st
     return n + 1;
 }
 
-/* prepare() -> the next step of the first turn and its arguments; the last one is init, or the function of a plain process. */
+/* prepare() -> the next step of the first turn and its arguments; the last one is init, or the function of a
+ * plain process. */
 static int prepare(lua_State *L)
 {
     struct dz_vm *vm = dz_vm_state(L);
@@ -319,8 +322,9 @@ static int start_args(lua_State *L)
     return dz_codec_decode_args(L, s.args, s.args ? s.args_len : 0, DZ_CODEC_FUNCTIONS);
 }
 
-/* start_other(thread [, spec]): sends this spawn on, to a worker (0: this one), as the supervisor of the spec or as it is; the
- * answer is the pid. The asker's link and monitor are made by the asker, who sees that the pid is another one. */
+/* start_other(thread [, spec]): sends this spawn on, to a worker (0: this one), as the supervisor of the spec
+ * or as it is; the answer is the pid. The asker's link and monitor are made by the asker, who sees that the
+ * pid is another one. */
 static int start_other(lua_State *L)
 {
     struct dz_vm *vm = dz_vm_state(L);

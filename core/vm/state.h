@@ -3,8 +3,9 @@
  * Threads: the worker's own.
  * Fails:   see each function.
  *
- * A Lua process is a bare struct dz_proc: kind_data is its coroutine while it has one (struct dz_co), kind_state its behaviour
- * (struct dz_handlers, NULL for a plain process), kind_index where its state lies in the chunked tables (0: nowhere). */
+ * A Lua process is a bare struct dz_proc: kind_data is its coroutine while it has one (struct dz_co),
+ * kind_state its behaviour (struct dz_handlers, NULL for a plain process), kind_index where its state lies in
+ * the chunked tables (0: nowhere). */
 #ifndef DZ_VM_STATE_H
 #define DZ_VM_STATE_H
 
@@ -14,50 +15,50 @@
 #include "proc/send.h"
 #include "vm/vm.h"
 
-#define DZ_VM_CHUNK 256u        /* process states in one Lua table */
-#define DZ_VM_POOL 64u          /* idle coroutines kept */
-#define DZ_VM_SENDS 1000u       /* messages one turn may send before it hands over */
+#define DZ_VM_CHUNK        256u  /* process states in one Lua table */
+#define DZ_VM_POOL         64u   /* idle coroutines kept */
+#define DZ_VM_SENDS        1000u /* messages one turn may send before it hands over */
 #define DZ_VM_LONG_MAILBOX 10000u
-#define DZ_VM_TEXTS 256u        /* cached pid and ref texts */
-#define DZ_VM_TEXT_MAX 104u
-#define DZ_VM_SCRATCH_MAX (1u << 20) /* an encode buffer larger than this is given back */
-#define DZ_VM_ARGS_MAX 4000  /* what Lua's stack takes */
-#define DZ_VM_CRASH_LINES 10u   /* crash reports of one behaviour in one second */
+#define DZ_VM_TEXTS        256u /* cached pid and ref texts */
+#define DZ_VM_TEXT_MAX     104u
+#define DZ_VM_SCRATCH_MAX  (1u << 20) /* an encode buffer larger than this is given back */
+#define DZ_VM_ARGS_MAX     4000       /* what Lua's stack takes */
+#define DZ_VM_CRASH_LINES  10u        /* crash reports of one behaviour in one second */
 
 /* What the code that runs in a coroutine is. */
 enum dz_phase {
-    DZ_PHASE_NONE,      /* nothing: the next message is to be found */
-    DZ_PHASE_BEGIN,     /* a new process, its first turn not begun */
-    DZ_PHASE_PREPARE,   /* behaviour, names and bonds; what it raises is the answer to the spawn */
+    DZ_PHASE_NONE,    /* nothing: the next message is to be found */
+    DZ_PHASE_BEGIN,   /* a new process, its first turn not begun */
+    DZ_PHASE_PREPARE, /* behaviour, names and bonds; what it raises is the answer to the spawn */
     DZ_PHASE_INIT,
-    DZ_PHASE_PLAIN,     /* a function that is a process */
-    DZ_PHASE_START,     /* a child's start function: what it returns is the answer to the spawn */
+    DZ_PHASE_PLAIN, /* a function that is a process */
+    DZ_PHASE_START, /* a child's start function: what it returns is the answer to the spawn */
     DZ_PHASE_CALL,
     DZ_PHASE_CAST,
     DZ_PHASE_INFO,
-    DZ_PHASE_END,       /* terminate is due */
+    DZ_PHASE_END, /* terminate is due */
     DZ_PHASE_TERMINATE,
 };
 
 /* One pooled coroutine. */
 struct dz_co {
     lua_State *L;
-    int anchor;            /* keeps L in the registry */
-    uint8_t phase;         /* enum dz_phase */
-    uint8_t stage;         /* of PREPARE: which steps are done */
-    bool self_ending;      /* the wait under way ends without core.result() */
-    bool refused;          /* the wait could not pass a C frame: result() raises cannot_wait */
-    uint32_t turns_left;   /* of its process's slice */
-    uint32_t sent;         /* in this turn */
-    struct dz_proc *proc;  /* whom it runs; NULL while pooled */
-    struct dz_co *next;    /* in the pool */
+    int anchor;           /* keeps L in the registry */
+    uint8_t phase;        /* enum dz_phase */
+    uint8_t stage;        /* of PREPARE: which steps are done */
+    bool self_ending;     /* the wait under way ends without core.result() */
+    bool refused;         /* the wait could not pass a C frame: result() raises cannot_wait */
+    uint32_t turns_left;  /* of its process's slice */
+    uint32_t sent;        /* in this turn */
+    struct dz_proc *proc; /* whom it runs; NULL while pooled */
+    struct dz_co *next;   /* in the pool */
     struct dz_list all;
-    struct dz_pid from;    /* of the CALL being handled */
+    struct dz_pid from; /* of the CALL being handled */
     uint64_t ref;
-    struct dz_msg *msg;    /* the CAST, SEND or notice being handled */
-    struct dz_msg *held;   /* a message being decoded */
-    struct dz_msg *seen;   /* selective receive: the last message looked at */
-    uint64_t token;        /* of DZ_WAIT_EVENT */
+    struct dz_msg *msg;  /* the CAST, SEND or notice being handled */
+    struct dz_msg *held; /* a message being decoded */
+    struct dz_msg *seen; /* selective receive: the last message looked at */
+    uint64_t token;      /* of DZ_WAIT_EVENT */
     struct dz_wait wait;
 };
 
@@ -69,8 +70,8 @@ struct dz_handlers {
     int handle_cast;
     int handle_info;
     int terminate;
-    bool local;       /* belongs to this state: its name is spawned nowhere else */
-    bool wants_from;  /* handle_call has a third parameter */
+    bool local;      /* belongs to this state: its name is spawned nowhere else */
+    bool wants_from; /* handle_call has a third parameter */
     uint64_t crash_second;
     uint32_t crashes; /* reported in that second */
 };
@@ -79,7 +80,7 @@ struct dz_text {
     const char *address; /* of the Lua string last seen with this text */
     uint32_t len;
     bool is_ref;
-    struct dz_ref ref;   /* ref.owner is the pid when !is_ref */
+    struct dz_ref ref; /* ref.owner is the pid when !is_ref */
     char text[DZ_VM_TEXT_MAX];
 };
 
@@ -93,30 +94,30 @@ struct dz_vm {
     struct dz_co *pool;
     uint32_t pooled;
     struct dz_list cos;
-    struct dz_buf scratch;   /* of the codec */
-    struct dz_smap handlers; /* name -> struct dz_handlers */
-    struct dz_map tables;    /* number of a function reference -> struct dz_handlers */
-    struct dz_map timers;    /* number -> struct timer of bind_time.c */
-    struct dz_map at_end;    /* slot -> list of what closes with that process, ending.c */
-    struct dz_handlers plain;/* only for the rate of crash reports */
+    struct dz_buf scratch;    /* of the codec */
+    struct dz_smap handlers;  /* name -> struct dz_handlers */
+    struct dz_map tables;     /* number of a function reference -> struct dz_handlers */
+    struct dz_map timers;     /* number -> struct timer of bind_time.c */
+    struct dz_map at_end;     /* slot -> list of what closes with that process, ending.c */
+    struct dz_handlers plain; /* only for the rate of crash reports */
     uint32_t *free_states;
     uint32_t free_count, free_cap, state_count;
-    int chunks;              /* registry references: list of chunks, */
-    int functions;           /* number -> function or table given out, */
-    int numbers;             /* the reverse, */
-    int body, start;         /* what coroutines run, the first turn of a process, */
-    int steps, internals;    /* parts of the first turn written in Lua, plain processes of our own ("@name"), */
-    int error_meta;          /* the metatable of error tables, */
-    int box, unbox;          /* 64-bit cdata into halves and back */
+    int chunks;           /* registry references: list of chunks, */
+    int functions;        /* number -> function or table given out, */
+    int numbers;          /* the reverse, */
+    int body, start;      /* what coroutines run, the first turn of a process, */
+    int steps, internals; /* parts of the first turn written in Lua, plain processes of our own ("@name"), */
+    int error_meta;       /* the metatable of error tables, */
+    int box, unbox;       /* 64-bit cdata into halves and back */
     uint32_t function_count;
     uint32_t generation;
     uint64_t next_token;
-    bool hooked;             /* the interruption hook is armed, until the turn ends */
+    bool hooked; /* the interruption hook is armed, until the turn ends */
     lua_Alloc alloc;
     void *alloc_ctx;
     size_t memory;
-    bool idle_finished;      /* the last idle step ended a cycle */
-    size_t idle_memory;      /* after the last idle collection */
+    bool idle_finished; /* the last idle step ended a cycle */
+    size_t idle_memory; /* after the last idle collection */
     struct dz_text texts[DZ_VM_TEXTS];
     struct dz_text formats[DZ_VM_TEXTS]; /* by pid */
 };
@@ -130,8 +131,8 @@ void *dz_vm_noreply(void);
 /* The allocator: counts for the vm that is its context. */
 void *dz_vm_alloc(void *ctx, void *p, size_t old_size, size_t new_size);
 
-/* The state's allocator leads to its vm, from any coroutine, in two loads. While the state closes (finalisers of Lua code run
- * then) the allocator is LuaJIT's own again, and there is no vm. */
+/* The state's allocator leads to its vm, from any coroutine, in two loads. While the state closes (finalisers
+ * of Lua code run then) the allocator is LuaJIT's own again, and there is no vm. */
 static inline struct dz_vm *dz_vm_state(lua_State *L)
 {
     void *vm;
@@ -162,7 +163,8 @@ int dz_dispatch_next(lua_State *L);
 /* Stores the value on top of L (popped) as the process's state. */
 void dz_dispatch_store_state(lua_State *L, struct dz_vm *vm, struct dz_proc *p);
 void dz_dispatch_push_state(lua_State *L, struct dz_vm *vm, struct dz_proc *p);
-/* A STOP was taken out of the mailbox: it is owed an answer, and the process is doomed with its reason. Takes it. */
+/* A STOP was taken out of the mailbox: it is owed an answer, and the process is doomed with its reason. Takes
+ * it. */
 void dz_dispatch_take_stop(struct dz_vm *vm, struct dz_proc *p, struct dz_msg *m);
 
 /* --- start.c --- */
@@ -176,17 +178,19 @@ void dz_bind_start_open(lua_State *L);
 void dz_start_init_returned(lua_State *L, struct dz_vm *vm, struct dz_co *co);
 /* A start or selector function returned: its value is the answer. */
 void dz_start_function_returned(lua_State *L, struct dz_vm *vm, struct dz_co *co);
-/* The first turn raised the value whose reason is given: the spawn gets `error` (a term) as it is, or init_failed. */
+/* The first turn raised the value whose reason is given: the spawn gets `error` (a term) as it is, or
+ * init_failed. */
 void dz_start_failed(struct dz_vm *vm, struct dz_proc *p, bool preparing, struct dz_blob *reason);
 
 /* --- ending.c --- */
 
-/* The process is doomed and RUNNING: its coroutine goes, terminate begins in a new one (returned), or the end is made (NULL). */
+/* The process is doomed and RUNNING: its coroutine goes, terminate begins in a new one (returned), or the end
+ * is made (NULL). */
 struct dz_co *dz_ending_begin(struct dz_vm *vm, struct dz_proc *p);
 /* The coroutine died of the error on top of its stack. The process is doomed with it. */
 void dz_ending_crash(struct dz_vm *vm, struct dz_co *co);
-/* The reason made of the error value on top of L1 (stack unchanged), with the traceback below it (traced) or L1's own. Never
- * NULL. The caller has a share. */
+/* The reason made of the error value on top of L1 (stack unchanged), with the traceback below it (traced) or
+ * L1's own. Never NULL. The caller has a share. */
 struct dz_blob *dz_ending_reason(struct dz_vm *vm, lua_State *L1, bool traced);
 /* The living Lua process of this worker, or NULL. */
 struct dz_proc *dz_ending_process_of(struct dz_vm *vm, struct dz_pid pid);
@@ -200,9 +204,10 @@ void dz_report_callback(struct dz_vm *vm, struct dz_proc *p, const struct dz_blo
 
 /* --- handlers.c --- */
 
-/* Registers the behaviour table on top of L (popped) under a name, or under a function number when name is NULL. Raises
- * invalid callbacks. */
-struct dz_handlers *dz_handlers_bind(lua_State *L, struct dz_vm *vm, const char *name, size_t len, uint32_t number);
+/* Registers the behaviour table on top of L (popped) under a name, or under a function number when name is
+ * NULL. Raises invalid callbacks. */
+struct dz_handlers *dz_handlers_bind(lua_State *L, struct dz_vm *vm, const char *name, size_t len,
+                                     uint32_t number);
 void dz_handlers_free_all(struct dz_vm *vm);
 
 /* --- bind_time.c, ending.c --- */
@@ -214,11 +219,12 @@ void dz_ending_free_hooks(struct dz_vm *vm);
 
 /* Pushes the message as receive and handle_info see it: notices become their tables. */
 void dz_wait_push_message(lua_State *L, struct dz_proc *p, struct dz_msg *m);
-/* Begins a wait of the running process: co->wait, zeroed and of this kind. Ends one that was left over. A STOP that waits in the
- * mailbox dooms the process here and now: one who is parked is stopped there. */
+/* Begins a wait of the running process: co->wait, zeroed and of this kind. Ends one that was left over. A
+ * STOP that waits in the mailbox dooms the process here and now: one who is parked is stopped there. */
 struct dz_co *dz_wait_begin(lua_State *L, enum dz_wait_kind kind, uint64_t ref, struct dz_pid target,
                             uint64_t timeout_ns);
-/* Makes the running, doomed process unable to go on where it cannot yield: an error no pcall holds for long. */
+/* Makes the running, doomed process unable to go on where it cannot yield: an error no pcall holds for long.
+ */
 int dz_wait_interrupt(lua_State *L);
 /* core.result(): pushes what was waited for, or raises. */
 int dz_wait_result(lua_State *L);

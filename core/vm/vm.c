@@ -11,7 +11,7 @@
 #include "vm/embed.h"
 #include "vm/state.h"
 
-#define IDLE_STEP 200        /* of lua_gc: some hundred microseconds */
+#define IDLE_STEP   200        /* of lua_gc: some hundred microseconds */
 #define IDLE_GROWTH (1u << 20) /* an idle state collects only after it has grown by this and by a quarter */
 
 /* --- the accessors of vm.h --- */
@@ -92,7 +92,8 @@ bool dz_vm_idle(struct dz_vm *vm)
 
 /* --- making --- */
 
-/* The embedded source of a module as a function, or a text saying that there is none (what package.loaders expects). */
+/* The embedded source of a module as a function, or a text saying that there is none (what package.loaders
+ * expects). */
 static int search_embedded(lua_State *L)
 {
     const char *name = luaL_checkstring(L, 1);
@@ -246,7 +247,8 @@ static void end_process(void *ctx, struct dz_thread *t, struct dz_proc *p)
 
 static void free_coroutines(struct dz_vm *vm)
 {
-    dz_list_each_safe (&vm->cos, it) {
+    dz_list_each_safe(&vm->cos, it)
+    {
         struct dz_co *co = dz_list_entry(it, struct dz_co, all);
         dz_assert(!co->proc);
         dz_co_drop(vm, co);
@@ -260,7 +262,8 @@ void dz_vm_free(struct dz_vm *vm)
     if (vm->body) { /* else it never ran anything */
         dz_sched_each_process(dz_worker_of(vm->thread), end_process, vm);
         if (!dz_bind_uv_close(vm->L)) {
-            dz_log_warn(vm->shared->rt->log, "a request of luv is still under way; its Lua state is left behind", NULL);
+            dz_log_warn(vm->shared->rt->log,
+                        "a request of luv is still under way; its Lua state is left behind", NULL);
             return;
         }
     }
@@ -282,7 +285,10 @@ struct dz_msg *dz_vm_main_message(struct dz_rt *rt, const char *script, int argc
 {
     struct dz_buf args;
     struct dz_build b;
-    struct dz_spawn s = {.what = DZ_SPAWN_BEHAVIOR, .name = {"@main", 5}, .local_name = {"main", 4}, .timeout_ms = DZ_INFINITY};
+    struct dz_spawn s = {.what = DZ_SPAWN_BEHAVIOR,
+                         .name = {"@main", 5},
+                         .local_name = {"main", 4},
+                         .timeout_ms = DZ_INFINITY};
     struct dz_msg *m = NULL;
     dz_buf_init(&args);
     dz_build_init(&b, &args);

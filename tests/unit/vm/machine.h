@@ -1,6 +1,6 @@
-/* machine.h - a host of Lua workers without threads, its clock in the test's hand, that runs pieces of Lua as processes.
- * A piece of Lua is a test's body: `dozor` is the public API, `eq(got, wanted)` and `fails(code, fn, ...)` assert, what it
- * raises fails the test with its traceback. */
+/* machine.h - a host of Lua workers without threads, its clock in the test's hand, that runs pieces of Lua as
+ * processes. A piece of Lua is a test's body: `dozor` is the public API, `eq(got, wanted)` and `fails(code,
+ * fn, ...)` assert, what it raises fails the test with its traceback. */
 #ifndef DZ_TESTS_MACHINE_H
 #define DZ_TESTS_MACHINE_H
 
@@ -51,14 +51,15 @@ static uint64_t machine_random(void *ctx)
     return m->seed;
 }
 
-static void machine_log(void *ctx, enum dz_log_level level, const char *text, const struct dz_log_field *fields,
-                        size_t count)
+static void machine_log(void *ctx, enum dz_log_level level, const char *text,
+                        const struct dz_log_field *fields, size_t count)
 {
     struct machine *m = ctx;
     size_t at = strlen(m->logged);
     at += (size_t)snprintf(m->logged + at, sizeof m->logged - at, "%s %s", dz_log_level_name(level), text);
     for (size_t i = 0; i < count && at < sizeof m->logged; i++)
-        at += (size_t)snprintf(m->logged + at, sizeof m->logged - at, " %s=%s", fields[i].name, fields[i].value);
+        at += (size_t)snprintf(m->logged + at, sizeof m->logged - at, " %s=%s", fields[i].name,
+                               fields[i].value);
     if (at < sizeof m->logged - 1)
         strcat(m->logged, "\n");
 }
@@ -166,7 +167,8 @@ static bool machine_step(struct machine *m)
     return any;
 }
 
-/* Steps until nothing is left to do; then to the next timer; until the body has reported (or nothing is ever due). */
+/* Steps until nothing is left to do; then to the next timer; until the body has reported (or nothing is ever
+ * due). */
 static void machine_settle(struct machine *m)
 {
     for (int rounds = 0; rounds < 1000000; rounds++) {

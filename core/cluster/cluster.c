@@ -219,8 +219,7 @@ void dz_cluster_perform(struct dz_cluster *c)
 
 static void hear(struct dz_cluster *c)
 {
-    dz_list_each(&c->sessions, it)
-    {
+    dz_list_each (&c->sessions, it) {
         uint64_t peer = dz_list_entry(it, struct dz_session_state, all)->peer;
         uint64_t at_ns = c->transport->ops->last_heard(c->transport, peer);
         if (at_ns)
@@ -315,7 +314,7 @@ int dz_cluster_start(struct dz_cluster *c, struct dz_transport *transport,
         return err;
     c->transport = transport;
     c->incarnation = config->incarnation;
-    c->authority = config->authority;
+    atomic_store_explicit(&c->authority, config->authority, memory_order_release); /* for dz_cluster_may_place */
     c->strict_versions = config->strict_versions;
     c->done = done;
     c->done_ctx = ctx;
@@ -356,7 +355,7 @@ void dz_cluster_stop(struct dz_cluster *c, void (*stopped)(void *ctx), void *ctx
     dz_routes_attach(&c->routes, NULL);
     dz_membership_fini(&c->membership);
     (void)dz_view_rebuild(&c->view, NULL);
-    c->authority = NULL;
+    atomic_store_explicit(&c->authority, NULL, memory_order_release);
     schedule(c);
     transport->ops->stop(transport, transport_stopped, c);
 }

@@ -45,7 +45,7 @@ struct dz_cluster_callbacks {
      * file. May be NULL. */
     bool (*behavior_hash)(void *ctx, const char *name, size_t len, uint8_t hash[32]);
     /* The node can be placed on from now on / is lost; `node` is its identity index. They run after every
-     * process was told. Either may be NULL. */
+     * process was told. Either may be NULL, and neither may start or stop the cluster. */
     void (*node_up)(void *ctx, uint32_t node, const char *id, const char *reason);
     void (*node_down)(void *ctx, uint32_t node, const char *id, const char *reason);
 };

@@ -211,14 +211,14 @@ int dz_exchange_take(struct dz_cluster *c, struct dz_session_state *s, const uin
 
 /* --- verdicts --- */
 
-void dz_verdict_tell(struct dz_cluster *c, const struct dz_node *n)
+void dz_verdict_tell(struct dz_cluster *c, const char *id, uint64_t incarnation, uint32_t returns)
 {
     struct dz_frame_out f;
     dz_frame_begin(&f, DZ_CLUSTER_VERDICT);
     dz_build_array(&f.build, 3);
-    dz_build_cstring(&f.build, n->id);
-    dz_build_uint(&f.build, n->incarnation);
-    dz_build_uint(&f.build, n->returns);
+    dz_build_cstring(&f.build, id);
+    dz_build_uint(&f.build, incarnation);
+    dz_build_uint(&f.build, returns);
     dz_frame_broadcast(&f, &c->routes, 0);
 }
 

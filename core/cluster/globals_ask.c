@@ -213,8 +213,7 @@ void dz_globals_register(struct dz_globals *g, const char *name, size_t len, str
 
 static struct ask *find_same_name(struct dz_globals *g, const struct dz_global_claim *c)
 {
-    dz_list_each(&g->asks, it)
-    {
+    dz_list_each (&g->asks, it) {
         struct ask *a = dz_list_entry(it, struct ask, all);
         if (!a->entered && a->claim.name_len == c->name_len &&
             memcmp(a->claim.name, c->name, c->name_len) == 0)
@@ -294,8 +293,7 @@ int dz_globals_set(struct dz_globals *g, uint64_t peer, const uint8_t *data, siz
 
 static struct ask *find_ask(struct dz_globals *g, uint64_t number)
 {
-    dz_list_each(&g->asks, it)
-    {
+    dz_list_each (&g->asks, it) {
         struct ask *a = dz_list_entry(it, struct ask, all);
         if (a->number == number)
             return a;
@@ -359,7 +357,7 @@ int dz_globals_seen(struct dz_globals *g, uint64_t peer, const uint8_t *data, si
 
 static void forget_peer(struct dz_globals *g, uint64_t peer)
 {
-    dz_list_each_safe(&g->asks, it) settle(g, dz_list_entry(it, struct ask, all), peer);
+    dz_list_each_safe (&g->asks, it) settle(g, dz_list_entry(it, struct ask, all), peer);
 }
 
 void dz_globals_node_lost(struct dz_globals *g, uint32_t index, uint64_t peer)
@@ -370,8 +368,7 @@ void dz_globals_node_lost(struct dz_globals *g, uint32_t index, uint64_t peer)
 
 void dz_globals_tick(struct dz_globals *g, uint64_t now_ms)
 {
-    dz_list_each_safe(&g->asks, it)
-    {
+    dz_list_each_safe (&g->asks, it) {
         struct ask *a = dz_list_entry(it, struct ask, all);
         if (now_ms < a->deadline_ms)
             continue;
@@ -382,8 +379,7 @@ void dz_globals_tick(struct dz_globals *g, uint64_t now_ms)
 uint64_t dz_globals_next(const struct dz_globals *g)
 {
     uint64_t next = DZ_INFINITY;
-    dz_list_each(&g->asks, it)
-    {
+    dz_list_each (&g->asks, it) {
         const struct ask *a = dz_list_entry(it, struct ask, all);
         if (a->deadline_ms < next)
             next = a->deadline_ms;

@@ -61,7 +61,8 @@ static struct dz_membership_action *act(struct dz_membership *m, enum dz_members
     struct dz_membership_action *a = dz_zalloc_must(1, sizeof *a);
     a->type = type;
     a->node = node;
-    a->peer = node ? node->peer : 0;
+    a->peer = node->peer;
+    a->incarnation = node->incarnation;
     dz_list_push_back(&m->actions, &a->queue);
     return a;
 }

@@ -50,7 +50,8 @@ struct dz_membership_action {
     enum dz_membership_action_type type;
     struct dz_node *node;
     uint64_t peer;
-    const char *reason; /* static text */
+    uint64_t incarnation; /* of the node when it happened: a new life may have begun since */
+    const char *reason;   /* static text */
     bool close;         /* LOST: the owner ends the session at the transport */
     bool announce;      /* LOST: there was a node_up */
     bool verdict;       /* LOST: the others are told, before anything is done because of it */

@@ -230,7 +230,7 @@ static void visit_older(struct older *o, const struct dz_place *place)
         if (o->visit)
             o->visit(o->ctx, c->pid);
     }
-    dz_list_each(&place->children, it) visit_older(o, dz_list_entry(it, struct dz_place, siblings));
+    dz_list_each (&place->children, it) visit_older(o, dz_list_entry(it, struct dz_place, siblings));
 }
 
 uint32_t dz_placement_older(struct dz_placement *p, const struct dz_place_key *key, bool lose_ties,

@@ -106,7 +106,7 @@ bool dz_cluster_place_waits(struct dz_cluster *c, const char *path, size_t path_
 
 bool dz_cluster_may_place(struct dz_cluster *c, const char *path, size_t len)
 {
-    const struct dz_placement_authority *a = c->authority;
+    const struct dz_placement_authority *a = atomic_load_explicit(&c->authority, memory_order_acquire);
     if (!a || !a->may_place)
         return true;
     return a->may_place(a->ctx, path, len, atomic_load_explicit(&c->reachable, memory_order_relaxed),

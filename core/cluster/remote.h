@@ -45,6 +45,7 @@ struct dz_remote {
     struct dz_list stopping;    /* processes asked to stop, killed when they take too long */
     _Atomic uint32_t asked_count;
     _Atomic uint32_t unanswered;
+    uint32_t round;             /* system thread */
     uint32_t waiting; /* served ones that wait for older copies */
     _Atomic uint32_t next_request;
 };

@@ -24,6 +24,7 @@ struct served {
     struct dz_msg *held;    /* the SPAWN, while it waits for older copies */
     uint64_t deadline_ms;   /* of the start; then, of the keeping */
     bool answered;
+    uint32_t round; /* of look_at_held */
 };
 
 struct stopping {
@@ -218,8 +219,10 @@ static int serve(struct dz_remote *r, uint32_t node, uint32_t request, struct dz
     if (s) {
         set_deadline(r, s, &spawn);
         if (olds) {
+            pthread_mutex_lock(&r->lock);
             s->held = m;
             r->waiting++;
+            pthread_mutex_unlock(&r->lock);
             return 0;
         }
         err = launch(r, c->system, &spawn, &m, &s->reserved);
@@ -366,8 +369,7 @@ void dz_remote_drop_served(struct dz_remote *r, uint32_t node)
         struct dz_pid kill = DZ_PID_NONE;
         bool found = false;
         pthread_mutex_lock(&r->lock);
-        dz_list_each_safe(&r->served_list, it)
-        {
+        dz_list_each_safe (&r->served_list, it) {
             struct served *s = dz_list_entry(it, struct served, all);
             if (s->node != node || !node)
                 continue;
@@ -424,8 +426,8 @@ static void expire(struct dz_remote *r, struct served *s)
     struct dz_cluster *c = r->cluster;
     struct dz_pid reserved = s->reserved, from = s->from, by = {0, DZ_REMOTE_CANCEL_SLOT, s->request};
     uint64_t ref = s->ref;
-    bool answered = s->answered;
     pthread_mutex_lock(&r->lock);
+    bool answered = s->answered;
     served_remove(r, s);
     pthread_mutex_unlock(&r->lock);
     if (answered)
@@ -440,8 +442,7 @@ static struct served *next_due(struct dz_remote *r, uint64_t now_ms)
     struct served *due = NULL;
     pthread_mutex_lock(&r->lock);
     bool full = r->served.count > DZ_REMOTE_KEEP_MAX;
-    dz_list_each(&r->served_list, it)
-    {
+    dz_list_each (&r->served_list, it) {
         struct served *s = dz_list_entry(it, struct served, all);
         if (now_ms >= s->deadline_ms || (full && s->answered)) {
             due = s;
@@ -452,13 +453,27 @@ static struct served *next_due(struct dz_remote *r, uint64_t now_ms)
     return due;
 }
 
+/* Other threads add records meanwhile, this one alone removes them: each is looked at once, outside the lock. */
 static void look_at_held(struct dz_remote *r)
 {
-    dz_list_each_safe(&r->served_list, it)
-    {
-        struct served *s = dz_list_entry(it, struct served, all);
-        if (s->held)
-            (void)try_held(r, s);
+    uint32_t round = ++r->round;
+    for (;;) {
+        struct served *next = NULL;
+        pthread_mutex_lock(&r->lock);
+        dz_list_each (&r->served_list, it) {
+            struct served *s = dz_list_entry(it, struct served, all);
+            if (r->waiting == 0)
+                break;
+            if (s->held && s->round != round) {
+                next = s;
+                s->round = round;
+                break;
+            }
+        }
+        pthread_mutex_unlock(&r->lock);
+        if (!next)
+            return;
+        (void)try_held(r, next);
     }
 }
 
@@ -467,8 +482,7 @@ static void tick_stopping(struct dz_remote *r, uint64_t now_ms)
     for (;;) {
         struct dz_pid kill = DZ_PID_NONE;
         pthread_mutex_lock(&r->lock);
-        dz_list_each_safe(&r->stopping, it)
-        {
+        dz_list_each_safe (&r->stopping, it) {
             struct stopping *s = dz_list_entry(it, struct stopping, all);
             bool alive = is_alive(r, s->pid);
             if (alive && now_ms < s->kill_ms)
@@ -491,8 +505,7 @@ void dz_remote_tick_served(struct dz_remote *r, uint64_t now_ms)
 {
     struct served *due;
     tick_stopping(r, now_ms);
-    if (r->waiting)
-        look_at_held(r);
+    look_at_held(r);
     while ((due = next_due(r, now_ms)) != NULL)
         expire(r, due);
 }
@@ -503,13 +516,11 @@ uint64_t dz_remote_next(struct dz_remote *r, uint64_t now_ms)
     pthread_mutex_lock(&r->lock);
     if (r->waiting)
         next = now_ms + DZ_REMOTE_POLL_MS;
-    dz_list_each(&r->stopping, it)
-    {
+    dz_list_each (&r->stopping, it) {
         const struct stopping *s = dz_list_entry(it, struct stopping, all);
         next = s->kill_ms < next ? s->kill_ms : next;
     }
-    dz_list_each(&r->served_list, it)
-    {
+    dz_list_each (&r->served_list, it) {
         const struct served *s = dz_list_entry(it, struct served, all);
         next = s->deadline_ms < next ? s->deadline_ms : next;
     }

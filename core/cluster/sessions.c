@@ -115,8 +115,7 @@ void dz_sessions_message(struct dz_cluster *c, uint64_t peer, const uint8_t *dat
 
 static struct dz_barrier *barrier_of(struct dz_cluster *c, uint32_t index)
 {
-    dz_list_each(&c->barriers, it)
-    {
+    dz_list_each (&c->barriers, it) {
         struct dz_barrier *b = dz_list_entry(it, struct dz_barrier, all);
         if (b->index == index)
             return b;
@@ -212,8 +211,7 @@ static void barrier_passed(struct dz_cluster *c, uint32_t index)
 {
     if (barrier_of(c, index))
         return;
-    dz_list_each_safe(&c->sessions, it)
-    {
+    dz_list_each_safe (&c->sessions, it) {
         struct dz_session_state *s = dz_list_entry(it, struct dz_session_state, all);
         if (s->ends.peer != index || s->open)
             continue;
@@ -276,7 +274,7 @@ static void tell_processes(struct dz_cluster *c, uint32_t index)
     dz_native_node_lost(c->system, index);
 }
 
-static void tell_event(struct dz_cluster *c, const char *type, const struct dz_node *n, const char *reason)
+static void tell_event(struct dz_cluster *c, const char *type, const struct dz_membership_action *action)
 {
     struct dz_buf buf;
     struct dz_build b;
@@ -286,9 +284,9 @@ static void tell_event(struct dz_cluster *c, const char *type, const struct dz_n
     dz_build_init(&b, &buf);
     dz_build_map(&b, 4);
     dz_build_kstring(&b, "type", type);
-    dz_build_kstring(&b, "node_id", n->id);
-    dz_build_kint(&b, "incarnation", (int64_t)n->incarnation);
-    dz_build_kstring(&b, "reason", reason);
+    dz_build_kstring(&b, "node_id", action->node->id);
+    dz_build_kint(&b, "incarnation", (int64_t)action->incarnation);
+    dz_build_kstring(&b, "reason", action->reason);
     struct dz_msg *m = dz_build_done(&b) ? NULL : dz_msg_new_copy(DZ_MSG_NOTICE, buf.data, buf.len);
     dz_buf_fini(&buf);
     if (!m)
@@ -317,14 +315,14 @@ void dz_sessions_lost(struct dz_cluster *c, const struct dz_membership_action *a
         return;
     dz_log_info(c->rt->log, "node lost", "node", n->id, "reason", reason, NULL);
     if (verdict)
-        dz_verdict_tell(c, n);
+        dz_verdict_tell(c, n->id, action->incarnation, n->returns);
     dz_globals_node_lost(&c->globals, index, peer);
     dz_remote_node_lost(&c->remote, index);
     (void)dz_view_rebuild(&c->view, &c->membership);
     tell_processes(c, index);
     if (!announce)
         return;
-    tell_event(c, "node_down", n, reason);
+    tell_event(c, "node_down", action);
     if (c->callbacks.node_down)
         c->callbacks.node_down(c->callbacks.ctx, index, n->id, reason);
 }
@@ -344,7 +342,7 @@ void dz_sessions_came_up(struct dz_cluster *c, const struct dz_membership_action
     if (!dz_build_done(&b))
         dz_native_notify_all(c->system, DZ_REQ_NODE_UP, index, buf.data, buf.len);
     dz_buf_fini(&buf);
-    tell_event(c, "node_up", n, reason);
+    tell_event(c, "node_up", action);
     if (c->callbacks.node_up)
         c->callbacks.node_up(c->callbacks.ctx, index, n->id, reason);
 }
@@ -353,8 +351,7 @@ void dz_sessions_came_up(struct dz_cluster *c, const struct dz_membership_action
 
 void dz_sessions_tick(struct dz_cluster *c, uint64_t now_ms)
 {
-    dz_list_each_safe(&c->barriers, it)
-    {
+    dz_list_each_safe (&c->barriers, it) {
         struct dz_barrier *b = dz_list_entry(it, struct dz_barrier, all);
         if (now_ms < b->until_ms)
             continue;
@@ -368,8 +365,7 @@ void dz_sessions_tick(struct dz_cluster *c, uint64_t now_ms)
 uint64_t dz_sessions_next(const struct dz_cluster *c)
 {
     uint64_t next = DZ_INFINITY;
-    dz_list_each(&c->barriers, it)
-    {
+    dz_list_each (&c->barriers, it) {
         const struct dz_barrier *b = dz_list_entry(it, struct dz_barrier, all);
         next = b->until_ms < next ? b->until_ms : next;
     }

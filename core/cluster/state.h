@@ -45,7 +45,7 @@ struct dz_cluster {
     /* While started: */
     struct dz_membership membership;
     struct dz_transport *transport;
-    const struct dz_placement_authority *authority;
+    _Atomic(const struct dz_placement_authority *) authority;
     _Atomic uint32_t reachable; /* as the authority counts */
     _Atomic uint32_t known;
     struct dz_map sessions_by_peer;
@@ -107,7 +107,7 @@ void dz_sessions_free(struct dz_cluster *c);
 int dz_exchange_send(struct dz_cluster *c, const struct dz_session_state *s);
 int dz_exchange_take(struct dz_cluster *c, struct dz_session_state *s, const uint8_t *data, size_t len);
 int dz_verdict_take(struct dz_cluster *c, const uint8_t *data, size_t len);
-void dz_verdict_tell(struct dz_cluster *c, const struct dz_node *n);
+void dz_verdict_tell(struct dz_cluster *c, const char *id, uint64_t incarnation, uint32_t returns);
 /* Messages outside the session: the list of nodes, questions about a suspect. */
 void dz_gossip_send(struct dz_cluster *c, uint64_t peer);
 void dz_probe_send(struct dz_cluster *c, uint64_t peer, const struct dz_node *about);

@@ -10,7 +10,9 @@
 #include "base/list.h"
 #include "net/transport.h"
 
+#ifndef MEM_HOSTS
 #define MEM_HOSTS 8
+#endif
 
 struct mem_net;
 

@@ -7,5 +7,6 @@ function(dz_cluster_test)
   endforeach()
 endfunction()
 
-dz_cluster_test(cluster sessions router remote globals exchange)
-dz_unit_test(cluster detector membership placement envelope node)
+dz_cluster_test(cluster sessions router remote globals exchange view mesh)
+target_compile_definitions(test_cluster_mesh PRIVATE MEM_HOSTS=50 WORLD_HOSTS=50)
+dz_unit_test(cluster detector membership placement envelope node routes)

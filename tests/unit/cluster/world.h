@@ -11,7 +11,9 @@
 #include "mem_transport.h"
 #include "proc/request.h"
 
-#define WORLD_HOSTS   5
+#ifndef WORLD_HOSTS
+#define WORLD_HOSTS 5
+#endif
 #define WORLD_STEP_MS 5
 
 struct host {
@@ -124,7 +126,8 @@ static inline void host_init(struct world *w, int index)
     h->index = index;
     h->done = h->stopped = 0;
     h->has_hash = false;
-    snprintf(h->id, sizeof h->id, "%c@127.0.0.1:%d", 'a' + index, 4000 + index);
+    snprintf(h->id, sizeof h->id, "%c%s@127.0.0.1:%d", 'a' + index % 26, index < 26 ? "" : "x",
+             4000 + index);
     struct dz_ports *p = &h->rig.rt.ports;
     p->wire = world_wire;
     p->wire_named = world_wire_named;

@@ -168,12 +168,13 @@ static void take_child_exit(struct dz_supervisor *s, const struct dz_msg *m, uin
 {
     struct dz_pid pid = m->from;
     bool lost = m->code == DZ_EXIT_WORKER_LOST || m->code == DZ_EXIT_WORKER_STUCK;
-    dz_supervisor_forget_stop(s, pid);
+    bool superseded = m->code == DZ_EXIT_SUPERSEDED;
+    if (dz_supervisor_forget_stop(s, pid))
+        return;
     if (lost)
         dz_sup_worker_lost(s->sup, now, &pid, 1, m->code == DZ_EXIT_WORKER_STUCK ? &pid : NULL, m->data, m->len);
     else
-        dz_sup_exited(s->sup, now, pid, m->data, m->len,
-                      m->code == DZ_EXIT_SUPERSEDED ? DZ_SUP_SUPERSEDED : DZ_SUP_EXITED);
+        dz_sup_exited(s->sup, now, pid, m->data, m->len, superseded ? DZ_SUP_SUPERSEDED : DZ_SUP_EXITED);
 }
 
 static bool id_of(const struct dz_msg *m, const char **id, size_t *len)
@@ -216,12 +217,11 @@ static void take_tick(struct dz_thread *t, struct dz_supervisor *s, uint64_t now
     dz_supervisor_look_at(t, s, next < s->tick_ms ? next : s->tick_ms);
 }
 
-/* The supervisor above is gone without having stopped us: so is everything below. */
-static void abandon(struct dz_thread *t, struct dz_supervisor *s, uint64_t now)
+/* The end comes without stopping anybody: everything below ends at once. */
+static void abandon(struct dz_thread *t, struct dz_supervisor *s, const struct dz_blob *reason)
 {
-    struct dz_blob *killed = t->rt->reasons[DZ_REASON_KILLED];
-    dz_supervisor_abandon_children(t, s, killed);
-    dz_sup_abandon(s->sup, now, killed->data, killed->len);
+    dz_supervisor_abandon_children(t, s, t->rt->reasons[DZ_REASON_KILLED]);
+    dz_sup_abandon(s->sup, dz_supervisor_now(s), reason->data, reason->len);
 }
 
 static void ask_for_name(struct dz_thread *t, struct dz_supervisor *s, const char *name)
@@ -273,7 +273,25 @@ static void fail_with(struct dz_thread *t, struct dz_supervisor *s, int err, con
     dz_buf_fini(&buf);
 }
 
-static int take_place(struct dz_thread *t, struct dz_supervisor *s)
+static void fail_name_taken(struct dz_thread *t, struct dz_supervisor *s, struct dz_str name, struct dz_pid owner)
+{
+    struct dz_buf buf;
+    struct dz_build b;
+    dz_buf_init(&buf);
+    dz_build_init(&b, &buf);
+    dz_build_map(&b, 4);
+    dz_build_kstring(&b, "code", dz_err_name(DZ_ENAMETAKEN));
+    dz_build_kstring(&b, "message", dz_err_text(DZ_ENAMETAKEN));
+    dz_build_key(&b, "name");
+    dz_build_string(&b, name.s, name.len);
+    dz_build_key(&b, "owner");
+    dz_build_pid_of(&b, &t->rt->nodes, owner);
+    fail_start(t, s, buf.data, buf.len, t->rt->reasons[DZ_REASON_SHUTDOWN]);
+    dz_buf_fini(&buf);
+}
+
+/* Takes over what the request asks for, and its place. False: the start has failed. */
+static bool take_place(struct dz_thread *t, struct dz_supervisor *s)
 {
     struct dz_place_ports *ports = &s->driver->ports;
     struct dz_proc *p = &s->native->proc;
@@ -283,18 +301,24 @@ static int take_place(struct dz_thread *t, struct dz_supervisor *s)
     int err = dz_spawn_unpack(&t->rt->nodes, p->owed, &spawn);
     if (!err)
         err = dz_spawn_apply(t, p, &spawn, s->starter, &owner);
-    return err ? err
-               : ports->placed(ports->ctx, (const char *)s->path.data, s->path.len, (const char *)s->epoch.data,
-                               s->epoch.len, p->pid);
+    if (err == DZ_ENAMETAKEN) {
+        fail_name_taken(t, s, spawn.local_name, owner);
+        return false;
+    }
+    if (!err)
+        err = ports->placed(ports->ctx, (const char *)s->path.data, s->path.len, (const char *)s->epoch.data, s->epoch.len,
+                            p->pid);
+    if (err)
+        fail_with(t, s, err, NULL);
+    return !err;
 }
 
 static void begin(struct dz_thread *t, struct dz_supervisor *s)
 {
     const char *name = dz_sup_spec_of(s->sup)->name;
-    int err = take_place(t, s);
-    if (err)
-        fail_with(t, s, err, NULL);
-    else if (name)
+    if (!take_place(t, s))
+        return;
+    if (name)
         ask_for_name(t, s, name);
     else
         start_machine(t, s);
@@ -310,7 +334,8 @@ static void handle_naming(struct dz_thread *t, struct dz_supervisor *s, struct d
             fail_start(t, s, m->data, m->len, t->rt->reasons[DZ_REASON_SHUTDOWN]);
         else
             start_machine(t, s);
-    } else if (m->kind == DZ_MSG_STOP || m->kind == DZ_MSG_PARENT_EXIT || m->kind == DZ_MSG_EXIT) {
+    } else if (m->kind == DZ_MSG_STOP || m->kind == DZ_MSG_PARENT_EXIT ||
+               (m->kind == DZ_MSG_EXIT && !is_text(m, "normal"))) {
         fail_with(t, s, DZ_ESHUTDOWN, NULL);
         if (m->kind == DZ_MSG_STOP) {
             dz_process_owe(&s->native->proc, m);
@@ -352,8 +377,8 @@ static void handle_running(struct dz_thread *t, struct dz_supervisor *s, const s
         take_child_exit(s, m, now);
         break;
     case DZ_MSG_DOWN: /* a child that a start function made */
-        dz_supervisor_forget_stop(s, m->from);
-        dz_sup_exited(s->sup, now, m->from, m->data, m->len, DZ_SUP_EXITED);
+        if (!dz_supervisor_forget_stop(s, m->from))
+            dz_sup_exited(s->sup, now, m->from, m->data, m->len, DZ_SUP_EXITED);
         break;
     case DZ_MSG_STOP:
         dz_sup_stop(s->sup, now, question_of(s, m), m->data, m->len);
@@ -362,11 +387,12 @@ static void handle_running(struct dz_thread *t, struct dz_supervisor *s, const s
         handle_exit(s, m, now);
         break;
     case DZ_MSG_PARENT_EXIT:
-        abandon(t, s, now);
+        abandon(t, s, t->rt->reasons[DZ_REASON_KILLED]);
         break;
     case DZ_MSG_NODE_LOST:
-        dz_supervisor_lose_starts(t, s, (uint32_t)m->ref);
         dz_sup_node_lost(s->sup, now, (uint32_t)m->ref);
+        dz_supervisor_act(t, s); /* the loss is told before what follows from it */
+        dz_supervisor_lose_node(t, s, (uint32_t)m->ref);
         break;
     case DZ_MSG_NOTICE:
         if (m->code == DZ_REQ_TICK)
@@ -390,6 +416,10 @@ static void handle(struct dz_thread *t, struct dz_native *n, struct dz_msg *m)
 {
     struct dz_supervisor *s = n->data;
     s->native = n;
+    if (n->proc.flags & DZ_PROC_DOOMED) { /* the lost node was the parent's */
+        dz_msg_free(m);
+        return;
+    }
     if (s->phase == DZ_SUPERVISOR_NAMING) {
         handle_naming(t, s, m);
         return;
@@ -406,7 +436,7 @@ static void end(struct dz_thread *t, struct dz_native *n)
     struct dz_supervisor *s = n->data;
     s->native = n;
     if (s->phase == DZ_SUPERVISOR_RUNNING) { /* killed */
-        abandon(t, s, dz_supervisor_now(s));
+        abandon(t, s, n->proc.exit);
         dz_supervisor_act(t, s);
         dz_assert(s->phase == DZ_SUPERVISOR_ENDED);
     }
@@ -420,6 +450,7 @@ static void end(struct dz_thread *t, struct dz_native *n)
 static void supervisor_delete(struct dz_supervisor *s)
 {
     dz_supervisor_free_starts(s);
+    dz_supervisor_free_stops(s);
     if (s->sup)
         dz_sup_delete(s->sup);
     dz_buf_fini(&s->path);
@@ -486,6 +517,7 @@ static struct dz_supervisor *supervisor_new(struct dz_driver *d, const struct dz
     s->driver = d;
     s->starter = m->from;
     s->starter_ref = m->ref;
+    s->parent = spawn->parent;
     s->tick_ms = s->armed_ms = DZ_TIME_INFINITY;
     dz_buf_init(&s->path);
     dz_buf_init(&s->epoch);
@@ -575,7 +607,10 @@ size_t dz_driver_list(struct dz_driver *d, bool roots, struct dz_pid *out, size_
     pthread_mutex_lock(&d->rt->natives_lock);
     dz_list_each (&d->rt->natives_all, it) {
         const struct dz_native *n = dz_list_entry(it, struct dz_native, all);
-        if (n->ops != &dz_supervisor_ops || (roots && !dz_pid_is_none(n->proc.parent)))
+        if (n->ops != &dz_supervisor_ops)
+            continue;
+        const struct dz_supervisor *s = n->data; /* outlives its place in the list */
+        if (roots && !dz_pid_is_none(s->parent))
             continue;
         if (count < cap)
             out[count] = n->proc.pid;
@@ -588,8 +623,12 @@ size_t dz_driver_list(struct dz_driver *d, bool roots, struct dz_pid *out, size_
 bool dz_driver_is_supervisor(struct dz_driver *d, struct dz_pid pid)
 {
     struct dz_slot *slot = dz_table_find(&d->rt->table, pid);
-    if (!slot)
+    struct dz_native *n = slot ? atomic_load_explicit(&slot->native, memory_order_acquire) : NULL;
+    if (!n)
         return false;
-    struct dz_native *n = atomic_load_explicit(&slot->native, memory_order_acquire);
-    return n && n->ops == &dz_supervisor_ops;
+    /* While it is in a list its `ops` stand still. */
+    pthread_mutex_lock(&d->rt->natives_lock);
+    bool is = !dz_list_empty(&n->all) && n->ops == &dz_supervisor_ops;
+    pthread_mutex_unlock(&d->rt->natives_lock);
+    return is;
 }

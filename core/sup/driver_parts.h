@@ -43,13 +43,19 @@ struct dz_pending {
     uint32_t node;
     uint64_t deadline_ms;
     bool timed_out;
+    bool inline_supervisor; /* made by this node's driver: it can be stopped in order while it starts */
     bool adopt;           /* a start function: its process has another parent and is monitored instead */
     bool is_supervisor;
+    bool brutal_kill;     /* of its spec: should it have to be stopped before the machine hears of it */
+    uint64_t shutdown_ms;
 };
 
+/* A STOP sent, until the process is gone. */
 struct dz_stopping {
+    struct dz_stopping *next; /* under the same key: of another node */
     struct dz_pid pid;
-    uint64_t deadline_ms;
+    uint64_t deadline_ms;     /* of the kill */
+    struct dz_pending *late;  /* it started too late; the start fails when it is gone. NULL: the machine knows it */
 };
 
 /* NAMING: until the cluster-wide name is ours, also when it has none and its first turn has not come. */
@@ -60,6 +66,7 @@ struct dz_supervisor {
     struct dz_native *native;
     struct dz_sup *sup;
     enum dz_supervisor_phase phase;
+    struct dz_pid parent;  /* its supervisor, or none */
     struct dz_pid starter; /* who asked for the supervisor */
     uint64_t starter_ref;
     bool ready;
@@ -92,7 +99,7 @@ void dz_supervisor_act(struct dz_thread *t, struct dz_supervisor *s);
 /* A look at deadlines is wanted at this time. */
 void dz_supervisor_look_at(struct dz_thread *t, struct dz_supervisor *s, uint64_t due_ms);
 
-/* --- driver_start.c: starts, selector functions, stops --- */
+/* --- driver_start.c: starts, selector functions --- */
 
 /* Tells the machine later, between two of its events. */
 void dz_supervisor_tell(struct dz_supervisor *s, enum dz_told_kind kind, uint64_t token, int code, bool refused,
@@ -102,19 +109,30 @@ bool dz_supervisor_told(struct dz_supervisor *s);
 void dz_supervisor_ask(struct dz_thread *t, struct dz_supervisor *s, const struct dz_sup_select *select);
 void dz_supervisor_start(struct dz_thread *t, struct dz_supervisor *s, const struct dz_sup_start *start);
 void dz_supervisor_cancel(struct dz_thread *t, struct dz_supervisor *s, uint64_t token);
-void dz_supervisor_stop_child(struct dz_thread *t, struct dz_supervisor *s, const struct dz_sup_stop_action *stop);
 /* The answer to a SPAWN of ours (or to nothing any more). */
 void dz_supervisor_answered(struct dz_thread *t, struct dz_supervisor *s, const struct dz_msg *m);
-/* Starts and stops whose time is over; returns when the next one is due. */
-uint64_t dz_supervisor_overdue(struct dz_thread *t, struct dz_supervisor *s, uint64_t now_ms);
-/* Starts towards a lost node. */
+/* Gives up what had to be answered by now; returns when the next one is due. */
+uint64_t dz_supervisor_overdue_starts(struct dz_thread *t, struct dz_supervisor *s, uint64_t now_ms);
 void dz_supervisor_lose_starts(struct dz_thread *t, struct dz_supervisor *s, uint32_t node);
-void dz_supervisor_forget_stop(struct dz_supervisor *s, struct dz_pid pid);
-/* The supervisor ends without stopping anybody: processes and starts under way are told. */
-void dz_supervisor_abandon_children(struct dz_thread *t, struct dz_supervisor *s, struct dz_blob *reason);
+void dz_supervisor_abandon_starts(struct dz_thread *t, struct dz_supervisor *s, struct dz_blob *reason);
 /* One id as a component of a path. */
 int dz_supervisor_escape(struct dz_buf *path, const char *id, size_t len);
 void dz_supervisor_free_starts(struct dz_supervisor *s);
+
+/* --- driver_stop.c: stops --- */
+
+void dz_supervisor_stop_child(struct dz_thread *t, struct dz_supervisor *s, const struct dz_sup_stop_action *action);
+/* A process nobody wants any more; the start fails when it is gone. Takes the start, which is pending no longer. */
+void dz_supervisor_stop_late(struct dz_thread *t, struct dz_supervisor *s, struct dz_pending *p, struct dz_pid pid);
+/* Starts and stops whose time is over; returns when the next one is due. */
+uint64_t dz_supervisor_overdue(struct dz_thread *t, struct dz_supervisor *s, uint64_t now_ms);
+/* Starts towards a lost node, and stops there. */
+void dz_supervisor_lose_node(struct dz_thread *t, struct dz_supervisor *s, uint32_t node);
+/* The process is gone. True: it had started too late, and the machine never knew it. */
+bool dz_supervisor_forget_stop(struct dz_supervisor *s, struct dz_pid pid);
+/* The supervisor ends without stopping anybody: processes and starts under way are told. */
+void dz_supervisor_abandon_children(struct dz_thread *t, struct dz_supervisor *s, struct dz_blob *reason);
+void dz_supervisor_free_stops(struct dz_supervisor *s);
 
 /* --- driver_query.c: answers and events --- */
 

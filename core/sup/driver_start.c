@@ -1,4 +1,6 @@
-/* driver_start.c - starts, selector functions and stops of a supervisor's children, until they are answered. */
+/* driver_start.c - starts of a supervisor's children and selector functions, until they are answered.
+ * Owns:    what is under way (dz_pending), until it is answered or belongs to a stop (driver_stop.c).
+ * Threads: whoever runs the native. */
 #include <string.h>
 #include "base/alloc.h"
 #include "base/assert.h"
@@ -9,13 +11,8 @@
 #include "sup/driver_parts.h"
 #include "term/read.h"
 
-/* The most nodes a selector sees; a mesh is far from that. */
-#define CANDIDATES_MAX 1024u
-
-static uint64_t key_of(struct dz_pid pid)
-{
-    return (uint64_t)pid.slot << 32 | pid.gen;
-}
+/* More nodes than that and the list of them leaves the stack. */
+#define NODES_ON_STACK 16u
 
 int dz_supervisor_escape(struct dz_buf *path, const char *id, size_t len)
 {
@@ -57,34 +54,56 @@ static void pending_delete(struct dz_supervisor *s, struct dz_pending *p)
     dz_free(p);
 }
 
-/* Not wanted any more: whoever works on it is told, and answers. */
+/* Not wanted any more: whoever works on it is told, and answers. A supervisor of this node stops what it has started
+ * before it answers, so that nothing of it is left then. */
 static void withdraw(struct dz_thread *t, struct dz_supervisor *s, const struct dz_pending *p)
 {
-    dz_send_signal(t, DZ_MSG_ANSWERED, dz_supervisor_pid(s), p->cancel, p->ref, NULL);
+    if (p->inline_supervisor)
+        dz_send_signal(t, DZ_MSG_STOP, dz_supervisor_pid(s), p->cancel, 0, t->rt->reasons[DZ_REASON_SHUTDOWN]);
+    else
+        dz_send_signal(t, DZ_MSG_ANSWERED, dz_supervisor_pid(s), p->cancel, p->ref, NULL);
 }
 
 /* --- placement --- */
 
-static size_t candidates(struct dz_supervisor *s, struct dz_candidate *nodes)
+struct nodes {
+    struct dz_candidate few[NODES_ON_STACK];
+    struct dz_candidate *many; /* NULL: `few` are all */
+    size_t count;
+};
+
+static void nodes_init(struct nodes *n, const struct dz_place_ports *ports)
 {
-    const struct dz_place_ports *ports = &s->driver->ports;
-    size_t count = ports->candidates(ports->ctx, nodes, CANDIDATES_MAX);
-    return count < CANDIDATES_MAX ? count : CANDIDATES_MAX;
+    n->many = NULL;
+    n->count = ports->candidates(ports->ctx, n->few, NODES_ON_STACK);
+    if (n->count <= NODES_ON_STACK)
+        return;
+    size_t cap = n->count;
+    n->many = dz_zalloc_must(cap, sizeof *n->many);
+    n->count = ports->candidates(ports->ctx, n->many, cap);
+    if (n->count > cap)
+        n->count = cap; /* one more joined in between */
+}
+
+static const struct dz_candidate *nodes_all(const struct nodes *n)
+{
+    return n->many ? n->many : n->few;
 }
 
 static void selected(struct dz_supervisor *s, uint64_t token, const char *node_id, const char *failure)
 {
-    struct dz_candidate *nodes = dz_zalloc_must(CANDIDATES_MAX, sizeof *nodes);
-    size_t count = candidates(s, nodes);
+    struct nodes nodes;
     struct dz_buf buf;
     struct dz_build b;
+    nodes_init(&nodes, &s->driver->ports);
     dz_buf_init(&buf);
     dz_build_init(&b, &buf);
     if (failure)
         dz_build_cstring(&b, failure);
-    dz_sup_selected(s->sup, dz_supervisor_now(s), token, nodes, count, node_id, buf.len ? buf.data : NULL, buf.len);
+    dz_sup_selected(s->sup, dz_supervisor_now(s), token, nodes_all(&nodes), nodes.count, node_id, buf.len ? buf.data : NULL,
+                    buf.len);
     dz_buf_fini(&buf);
-    dz_free(nodes);
+    dz_free(nodes.many);
 }
 
 void dz_supervisor_tell(struct dz_supervisor *s, enum dz_told_kind kind, uint64_t token, int code, bool refused,
@@ -101,9 +120,10 @@ void dz_supervisor_tell(struct dz_supervisor *s, enum dz_told_kind kind, uint64_
 
 static void tell_candidates(struct dz_supervisor *s, uint64_t token)
 {
-    struct dz_candidate *nodes = dz_zalloc_must(CANDIDATES_MAX, sizeof *nodes);
-    dz_sup_candidates(s->sup, dz_supervisor_now(s), token, nodes, candidates(s, nodes));
-    dz_free(nodes);
+    struct nodes nodes;
+    nodes_init(&nodes, &s->driver->ports);
+    dz_sup_candidates(s->sup, dz_supervisor_now(s), token, nodes_all(&nodes), nodes.count);
+    dz_free(nodes.many);
 }
 
 bool dz_supervisor_told(struct dz_supervisor *s)
@@ -267,6 +287,7 @@ static int send_start(struct dz_thread *t, struct dz_supervisor *s, const struct
     ports->count_placed(ports->ctx, start->node);
     int err;
     if (local && !ports->place_waits(ports->ctx, spawn->path.s, spawn->path.len, spawn->epoch.s, spawn->epoch.len)) {
+        p->inline_supervisor = spawn->what == DZ_SPAWN_SUPERVISOR;
         err = dz_spawn_send(t, worker_for(s, start), &m, &p->cancel);
     } else if (rt->ports.spawn_far) {
         err = rt->ports.spawn_far(rt->ports.ctx, t, id, strlen(id), &m, &p->cancel);
@@ -322,6 +343,8 @@ void dz_supervisor_start(struct dz_thread *t, struct dz_supervisor *s, const str
     p->node = start->node;
     p->adopt = start->spec->kind == DZ_CHILD_FUNCTION;
     p->is_supervisor = start->spec->kind == DZ_CHILD_SUPERVISOR;
+    p->brutal_kill = start->spec->brutal_kill;
+    p->shutdown_ms = start->spec->shutdown_ms;
     int err = build_and_send(t, s, start, p, &refused);
     if (err) {
         dz_supervisor_tell(s, DZ_TOLD_START_FAILED, p->token, err, refused, NULL);
@@ -387,29 +410,59 @@ static void bad_start_function(struct dz_supervisor *s, const struct dz_pending 
     dz_buf_fini(&buf);
 }
 
-static void start_succeeded(struct dz_thread *t, struct dz_supervisor *s, const struct dz_pending *p,
-                            const struct dz_msg *m)
+/* The worker a local child runs on; natives have none. */
+static uint32_t worker_of(struct dz_rt *rt, struct dz_pid pid)
+{
+    struct dz_slot *slot = dz_nodes_is_self(&rt->nodes, pid.node) ? dz_table_find(&rt->table, pid) : NULL;
+    if (!slot || atomic_load_explicit(&slot->native, memory_order_acquire))
+        return DZ_SUP_ANY_WORKER;
+    return atomic_load_explicit(&slot->thread, memory_order_relaxed);
+}
+
+/* The node was lost and is back in a new life: what runs there is not where the machine believes it to be. */
+static bool is_elsewhere(const struct dz_nodes *nodes, const struct dz_pending *p, struct dz_pid pid)
+{
+    bool local = dz_nodes_is_self(nodes, pid.node);
+    if (p->adopt || (local && dz_nodes_is_self(nodes, p->node)))
+        return false;
+    return local || dz_nodes_resolve(nodes, pid.node) != dz_nodes_resolve(nodes, p->node);
+}
+
+/* True when the pending start is kept: its process has to go first. */
+static bool start_succeeded(struct dz_thread *t, struct dz_supervisor *s, struct dz_pending *p, const struct dz_msg *m)
 {
     struct dz_rt *rt = t->rt;
-    struct dz_sup_started started = {.worker = DZ_SUP_ANY_WORKER, .is_supervisor = p->is_supervisor};
+    struct dz_sup_started started = {.is_supervisor = p->is_supervisor};
     struct dz_read r;
     uint64_t ref;
     dz_read_init(&r, m->data, m->len);
     if (dz_read_pid_of(&r, &rt->nodes, &started.pid) || dz_pid_is_none(started.pid)) {
         bad_start_function(s, p);
-        return;
-    }
-    if (dz_nodes_is_self(&rt->nodes, started.pid.node)) {
-        struct dz_slot *slot = dz_table_find(&rt->table, started.pid);
-        if (slot && !atomic_load_explicit(&slot->native, memory_order_acquire))
-            started.worker = atomic_load_explicit(&slot->thread, memory_order_relaxed);
+        return false;
     }
     if (p->adopt) {
         started.is_supervisor = dz_driver_is_supervisor(s->driver, started.pid);
         int err = dz_bond_monitor(t, &s->native->proc, started.pid, &ref);
         dz_assert(!err); /* a record of fixed size */
     }
+    if (p->timed_out || is_elsewhere(&rt->nodes, p, started.pid)) {
+        dz_supervisor_stop_late(t, s, p, started.pid);
+        return true;
+    }
+    started.worker = worker_of(rt, started.pid);
     dz_sup_started(s->sup, dz_supervisor_now(s), p->token, &started);
+    return false;
+}
+
+/* What the function raised is the `reason` of its process's end. */
+static void ask_failed(struct dz_supervisor *s, const struct dz_pending *p, const struct dz_msg *m)
+{
+    char text[256];
+    struct dz_read r;
+    if (!dz_read_find(m->data, m->len, "reason", &r))
+        dz_read_init(&r, m->data, m->len);
+    dz_term_reason_text(r.at, (size_t)(r.end - r.at), text, sizeof text);
+    selected(s, p->token, NULL, text);
 }
 
 static void ask_answered(struct dz_supervisor *s, const struct dz_pending *p, const struct dz_msg *m)
@@ -418,13 +471,8 @@ static void ask_answered(struct dz_supervisor *s, const struct dz_pending *p, co
     const char *id;
     size_t len;
     struct dz_read r;
-    if (p->timed_out) {
-        selected(s, p->token, NULL, "the selector did not answer within 1 s");
-        return;
-    }
     if (m->flags & DZ_MSG_FAILED) {
-        dz_term_reason_text(m->data, m->len, text, sizeof text);
-        selected(s, p->token, NULL, text);
+        ask_failed(s, p, m);
         return;
     }
     dz_read_init(&r, m->data, m->len);
@@ -440,6 +488,7 @@ static void ask_answered(struct dz_supervisor *s, const struct dz_pending *p, co
 void dz_supervisor_answered(struct dz_thread *t, struct dz_supervisor *s, const struct dz_msg *m)
 {
     struct dz_pending *p = dz_map_get(&s->pending, m->ref);
+    bool kept = false;
     if (!p)
         return;
     dz_map_remove(&s->pending, p->ref);
@@ -449,10 +498,43 @@ void dz_supervisor_answered(struct dz_thread *t, struct dz_supervisor *s, const 
     else if (m->flags & DZ_MSG_FAILED)
         start_failed(s, p, m);
     else
-        start_succeeded(t, s, p, m);
-    dz_free(p);
+        kept = start_succeeded(t, s, p, m);
+    if (!kept)
+        dz_free(p);
 }
 
+/* --- without an answer --- */
+
+/* A start has to be answered: a process might be there. A selector's word is not waited for. */
+static void overdue(struct dz_thread *t, struct dz_supervisor *s, struct dz_pending *p)
+{
+    withdraw(t, s, p);
+    if (p->kind == DZ_PENDING_START) {
+        p->timed_out = true;
+        return;
+    }
+    dz_supervisor_tell(s, DZ_TOLD_NO_SELECTION, p->token, 0, false, "the selector did not answer within 1 s");
+    pending_delete(s, p);
+}
+
+uint64_t dz_supervisor_overdue_starts(struct dz_thread *t, struct dz_supervisor *s, uint64_t now_ms)
+{
+    uint64_t ref, next = DZ_TIME_INFINITY;
+    uint32_t it = 0;
+    void *value;
+    while (dz_map_next(&s->pending, &it, &ref, &value)) {
+        struct dz_pending *p = value;
+        if (p->timed_out)
+            continue;
+        if (p->deadline_ms <= now_ms)
+            overdue(t, s, p);
+        else if (p->deadline_ms < next)
+            next = p->deadline_ms;
+    }
+    return next;
+}
+
+/* Withdrawn also there: the request may have reached a new life of that node. */
 void dz_supervisor_lose_starts(struct dz_thread *t, struct dz_supervisor *s, uint32_t node)
 {
     uint32_t it = 0;
@@ -462,90 +544,25 @@ void dz_supervisor_lose_starts(struct dz_thread *t, struct dz_supervisor *s, uin
         struct dz_pending *p = value;
         if (p->kind != DZ_PENDING_START || p->node != node)
             continue;
+        withdraw(t, s, p);
         dz_supervisor_tell(s, DZ_TOLD_START_FAILED, p->token, DZ_ENOCONNECTION, true, NULL);
         pending_delete(s, p);
     }
-    dz_supervisor_act(t, s);
 }
 
-/* --- stops --- */
-
-void dz_supervisor_stop_child(struct dz_thread *t, struct dz_supervisor *s, const struct dz_sup_stop_action *stop)
+/* The machine cancels every start; one that is up at this very moment is not reached by that, but by its parent's end. */
+void dz_supervisor_abandon_starts(struct dz_thread *t, struct dz_supervisor *s, struct dz_blob *reason)
 {
-    struct dz_rt *rt = t->rt;
-    bool superseded = strcmp(stop->reason, "superseded") == 0;
-    if (stop->brutal) {
-        dz_send_signal(t, DZ_MSG_KILL, dz_supervisor_pid(s), stop->pid, 0, NULL);
-        return;
-    }
-    dz_send_signal(t, DZ_MSG_STOP, dz_supervisor_pid(s), stop->pid, 0,
-                   rt->reasons[superseded ? DZ_REASON_SUPERSEDED : DZ_REASON_SHUTDOWN]);
-    if (stop->timeout_ms == DZ_TIME_INFINITY)
-        return;
-    struct dz_stopping *st = dz_alloc_must(sizeof *st);
-    st->pid = stop->pid;
-    st->deadline_ms = dz_supervisor_now(s) + stop->timeout_ms;
-    dz_free(dz_map_remove(&s->stopping, key_of(st->pid)));
-    int err = dz_map_put(&s->stopping, key_of(st->pid), st);
-    dz_assert(!err);
-    dz_supervisor_look_at(t, s, st->deadline_ms);
-}
-
-void dz_supervisor_forget_stop(struct dz_supervisor *s, struct dz_pid pid)
-{
-    dz_free(dz_map_remove(&s->stopping, key_of(pid)));
-}
-
-static uint64_t overdue_starts(struct dz_thread *t, struct dz_supervisor *s, uint64_t now_ms)
-{
-    uint64_t ref, next = DZ_TIME_INFINITY;
-    uint32_t it = 0;
-    void *value;
-    while (dz_map_next(&s->pending, &it, &ref, &value)) {
-        struct dz_pending *p = value;
-        if (p->deadline_ms <= now_ms && !p->timed_out) {
-            p->timed_out = true;
-            withdraw(t, s, p);
-        } else if (!p->timed_out && p->deadline_ms < next) {
-            next = p->deadline_ms;
-        }
-    }
-    return next;
-}
-
-uint64_t dz_supervisor_overdue(struct dz_thread *t, struct dz_supervisor *s, uint64_t now_ms)
-{
-    uint64_t key, next = overdue_starts(t, s, now_ms);
-    uint32_t it = 0;
-    void *value;
-    while (dz_map_next(&s->stopping, &it, &key, &value)) {
-        struct dz_stopping *st = value;
-        if (st->deadline_ms <= now_ms) {
-            dz_send_signal(t, DZ_MSG_KILL, dz_supervisor_pid(s), st->pid, 0, NULL);
-            dz_map_remove(&s->stopping, key);
-            dz_free(st);
-        } else if (st->deadline_ms < next) {
-            next = st->deadline_ms;
-        }
-    }
-    return next;
-}
-
-/* --- the end --- */
-
-void dz_supervisor_abandon_children(struct dz_thread *t, struct dz_supervisor *s, struct dz_blob *reason)
-{
-    struct dz_sup_child_info info;
     uint64_t ref;
     uint32_t it = 0;
     void *value;
-    for (const struct dz_sup_child *c = dz_sup_first_child(s->sup); c; c = dz_sup_next_child(s->sup, c)) {
-        dz_sup_child_info(s->sup, c, &info);
-        if (info.has_pid)
-            dz_send_signal(t, DZ_MSG_PARENT_EXIT, dz_supervisor_pid(s), info.pid, 0, reason);
+    while (dz_map_next(&s->pending, &it, &ref, &value)) {
+        const struct dz_pending *p = value;
+        if (p->kind == DZ_PENDING_ASK)
+            withdraw(t, s, p);
+        else if (dz_nodes_is_self(&t->rt->nodes, p->cancel.node))
+            dz_send_signal(t, DZ_MSG_PARENT_EXIT, dz_supervisor_pid(s), p->cancel, 0, reason);
     }
-    while (dz_map_next(&s->pending, &it, &ref, &value))
-        withdraw(t, s, value);
 }
 
 void dz_supervisor_free_starts(struct dz_supervisor *s)
@@ -560,10 +577,6 @@ void dz_supervisor_free_starts(struct dz_supervisor *s)
     }
     while (dz_map_next(&s->pending, &it, &key, &value))
         dz_free(value);
-    it = 0;
-    while (dz_map_next(&s->stopping, &it, &key, &value))
-        dz_free(value);
     dz_map_fini(&s->pending);
     dz_map_fini(&s->tokens);
-    dz_map_fini(&s->stopping);
 }

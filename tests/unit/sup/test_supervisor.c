@@ -273,7 +273,7 @@ static void simple_children_get_ids_and_stop_all_at_once(void **state)
     world_start_child(w, 2, "{}");
     world_start_child(w, 3, "{ id = \"x\" }");
     world_expect(w, "start child_1@0\n+ started child_1\nreply 1 ok child_1\n"
-                    "start child_2@0\n+ started child_2\nreply 2 ok child_2\nreply 3 invalid_spec\n");
+                    "start child_2@0\n+ started child_2\nreply 2 ok child_2\nreply 3 invalid_simple_one_for_one\n");
     dz_sup_count_children(w->sup, &counts);
     assert_int_equal(counts.specs, 1);
     assert_int_equal(counts.active, 2);

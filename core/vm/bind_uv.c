@@ -22,7 +22,7 @@ enum wrap_flag {
 };
 
 /* Keys of the registry: their addresses. */
-static const char module_key, handles_key, handler_key, trace_key;
+static const char module_key, handles_key, handler_key, trace_key, desk_key;
 
 static void registry_get(lua_State *L, const char *key)
 {
@@ -54,6 +54,18 @@ static int keep_trace(lua_State *L)
     return 1;
 }
 
+/* Takes the error on top. It is looked at on a coroutine of its own: the main one, where callbacks run, is not free. */
+static void leave_failed(lua_State *L, struct dz_vm *vm, struct dz_vm_frame *frame)
+{
+    registry_get(L, &desk_key);
+    lua_State *desk = lua_tothread(L, -1);
+    lua_pop(L, 1);
+    registry_get(L, &trace_key);
+    lua_insert(L, -2);
+    lua_xmove(L, desk, 2);
+    dz_vm_leave(vm, frame, desk, true);
+}
+
 /* Calls the function below nargs values as the process; on failure it has ended the process and nothing is left on the stack. */
 static int call_as(lua_State *L, struct dz_pid pid, int nargs, int nresults)
 {
@@ -68,11 +80,10 @@ static int call_as(lua_State *L, struct dz_pid pid, int nargs, int nresults)
     lua_insert(L, base);
     int status = lua_pcall(L, nargs, nresults, base);
     lua_remove(L, base);
-    if (status) {
-        registry_get(L, &trace_key);
-        lua_insert(L, -2);
-    }
-    dz_vm_leave(vm, &frame, L, status != 0);
+    if (status)
+        leave_failed(L, vm, &frame);
+    else
+        dz_vm_leave(vm, &frame, L, false);
     return status ? -status : lua_gettop(L) - base + 1;
 }
 
@@ -290,10 +301,16 @@ static int open_uv(lua_State *L)
     struct dz_thread *t = dz_vm_thread(L);
     if (dz_vm_shared_of(L)->simulated || !t->sched)
         return dz_vm_raise(L, DZ_ESIMULATION, "luv is not available under the simulator");
-    luv_set_loop(L, &dz_worker_of(t)->loop);
-    luv_set_callback(L, call_callback);
-    lua_pushcfunction(L, luaopen_luv);
-    lua_call(L, 0, 1);
+    /* luv runs its callbacks on the coroutine that opened it: that must be the one that never ends. */
+    lua_State *home = dz_vm_main(dz_vm_of(L));
+    luv_set_loop(home, &dz_worker_of(t)->loop);
+    luv_set_callback(home, call_callback);
+    lua_pushcfunction(home, luaopen_luv);
+    if (lua_pcall(home, 0, 1, 0)) {
+        lua_xmove(home, L, 1);
+        return lua_error(L);
+    }
+    lua_xmove(home, L, 1);
     int module = lua_gettop(L);
     lua_newtable(L); /* luv as it is, for our own use: is_closing, close */
     lua_getfield(L, module, "is_closing");
@@ -307,6 +324,8 @@ static int open_uv(lua_State *L)
     registry_set(L, &handles_key);
     lua_pushcfunction(L, keep_trace);
     registry_set(L, &handler_key);
+    lua_newthread(L);
+    registry_set(L, &desk_key);
     lua_settop(L, module);
     wrap_table(L);
     remove_functions(L);

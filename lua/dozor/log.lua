@@ -8,12 +8,12 @@ local M = {}
 local write = core.log
 
 local function write_line(level, text, fields)
+  if fields ~= nil and type(fields) ~= "table" then check.fail("fields", "a table", fields) end
   if not write(level) then return end
   if fields == nil then
     write(level, tostring(text))
     return
   end
-  if type(fields) ~= "table" then check.fail("fields", "a table", fields) end
   local names, values = {}, {}
   for name in pairs(fields) do names[#names + 1] = tostring(name) end
   table.sort(names)

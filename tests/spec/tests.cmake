@@ -1,6 +1,17 @@
 # The Lua API's specs: each file is a test, run by the built program.
 foreach(spec values process bonds behaviors supervisor spec_errors events tools)
   add_test(NAME spec/${spec}
-    COMMAND dozor-bin run ${CMAKE_CURRENT_LIST_DIR}/run.lua ${CMAKE_CURRENT_LIST_DIR}/${spec}_spec.lua)
+    COMMAND dozor-bin run --log-level off ${CMAKE_CURRENT_LIST_DIR}/run.lua ${CMAKE_CURRENT_LIST_DIR}/${spec}_spec.lua)
   set_tests_properties(spec/${spec} PROPERTIES TIMEOUT 120 LABELS spec)
 endforeach()
+
+# The examples print what their readers are promised.
+foreach(example crash_restart logging_system strategies/one_for_all strategies/one_for_one strategies/rest_for_one)
+  get_filename_component(name ${example} NAME)
+  add_test(NAME example/${name} COMMAND ${CMAKE_COMMAND} -DPROGRAM=$<TARGET_FILE:dozor-bin>
+    -DSCRIPT=${PROJECT_SOURCE_DIR}/examples/${example}.lua -DEXPECTED=${CMAKE_CURRENT_LIST_DIR}/expected/${name}.txt
+    -P ${CMAKE_CURRENT_LIST_DIR}/compare.cmake)
+  set_tests_properties(example/${name} PROPERTIES TIMEOUT 90 LABELS example)
+endforeach()
+add_test(NAME example/failover COMMAND dozor-bin up ${PROJECT_SOURCE_DIR}/scripts/failover.lua)
+set_tests_properties(example/failover PROPERTIES TIMEOUT 90 LABELS example RESOURCE_LOCK failover_ports)

@@ -17,6 +17,7 @@
 #include "proc/send.h"
 #include "proc/spawn.h"
 #include "sched/sched.h"
+#include "sup/strategy.h"
 
 /* --- the registry --- */
 
@@ -278,9 +279,24 @@ static void take(struct dz_thread *t, struct dz_cproc *c, struct dz_msg *m)
 
 /* --- turns and the end --- */
 
+/* An end nobody asked for is told, as those of Lua processes are. */
+static void log_crash(struct dz_thread *t, struct dz_cproc *c)
+{
+    struct dz_proc *p = &c->proc;
+    char pid[DZ_PID_TEXT_MAX];
+    char reason[512];
+    if (!(p->flags & DZ_PROC_STARTED) || (p->flags & DZ_PROC_NO_TERMINATE) ||
+        dz_strategy_reason_is_normal(p->exit->data, p->exit->len))
+        return;
+    dz_pid_format(&t->rt->nodes, p->pid, pid);
+    dz_term_reason_text(p->exit->data, p->exit->len, reason, sizeof reason);
+    dz_log_error(t->rt->log, "process crashed", "process", pid, "behavior", c->name, "reason", reason, NULL);
+}
+
 static void end(struct dz_thread *t, struct dz_cproc *c)
 {
     struct dz_proc *p = &c->proc;
+    log_crash(t, c);
     bool terminates = (p->flags & DZ_PROC_STARTED) && !(p->flags & DZ_PROC_NO_TERMINATE) && c->behavior->terminate;
     if (terminates && !(p->flags & DZ_PROC_TERMINATING)) {
         struct dz_context context = enter(t, c);

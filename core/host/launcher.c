@@ -109,14 +109,13 @@ static void tell(const struct dz_launched *n, int64_t status, int signal)
         dz_cli_fail(0, "node %s (process %d) ended with exit code %d", n->config->id, (int)n->process.pid, (int)status);
 }
 
+/* Also when a node has ended while all are being stopped: then it is the next one's turn. */
 static void stop_all(struct dz_launcher *l)
 {
-    if (l->stopping)
-        return;
-    l->stopping = true;
-    for (size_t i = 0; i < l->count; i++)
+    for (size_t i = 0; i < l->count && !l->stopping; i++)
         if (!l->nodes[i].running)
             uv_timer_stop(&l->nodes[i].timer);
+    l->stopping = true;
     stop_next(l);
 }
 
@@ -138,10 +137,8 @@ static void on_ended(uv_process_t *process, int64_t status, int signal)
     if (ends_all || (n->index == 0 && l->stopping))
         set_exit_code(l, signal ? 128 + signal : (int)status);
     uv_close((uv_handle_t *)&n->process, on_handle_closed);
-    if (ends_all)
+    if (ends_all || l->stopping)
         stop_all(l);
-    else if (l->stopping)
-        stop_next(l);
 }
 
 static void on_restart(uv_timer_t *timer)

@@ -214,6 +214,14 @@ static bool siblings(const char *a, const char *b)
     return strcmp(x, y) == 0;
 }
 
+static const char *any_sibling(struct generator *g, const char *of)
+{
+    const char *other = any_target(g);
+    for (unsigned tries = 0; tries < 6 && !siblings(of, other); tries++)
+        other = any_target(g);
+    return other;
+}
+
 /* Several things in one moment, mostly of one supervisor. */
 static void add_group(struct generator *g)
 {
@@ -228,10 +236,7 @@ static void add_group(struct generator *g)
             add_request(g, true);
             continue;
         }
-        const char *other = any_target(g);
-        for (unsigned tries = 0; tries < 6 && !siblings(first, other); tries++)
-            other = any_target(g);
-        add_exit(g, other, true);
+        add_exit(g, any_sibling(g, first), true);
     }
 }
 
@@ -257,10 +262,44 @@ static void add_let_go(struct generator *g)
     add_exit(g, any_target(g), false);
 }
 
+/* Something is held, or fails, while more happens to the same supervisor. */
+static void add_siege(struct generator *g)
+{
+    const char *held = any_target(g);
+    bool slow = chance(g, 20);
+    if (slow) {
+        add_step(g, STEP_SLOW, held);
+    } else {
+        struct step *plan = add_step(g, STEP_PLAN, held);
+        plan->verdict_count = 1 + below(g, 3);
+        for (unsigned i = 0; i < plan->verdict_count; i++)
+            plan->verdicts[i] = i == 0 || chance(g, 40) ? VERDICT_HOLD : VERDICT_FAIL;
+    }
+    if (chance(g, 30))
+        add_step(g, STEP_RESTART, held);
+    else
+        add_exit(g, slow || chance(g, 40) ? any_sibling(g, held) : held, false);
+    for (unsigned i = 1 + below(g, 3); i > 0; i--) {
+        if (chance(g, 50))
+            add_exit(g, any_sibling(g, held), false);
+        else if (chance(g, 50))
+            add_request(g, false);
+        else
+            add_step(g, chance(g, 50) ? STEP_RESTART : STEP_TERMINATE, any_sibling(g, held));
+    }
+    struct step *end = add_step(g, slow ? STEP_FINISH : STEP_RELEASE, held);
+    if (slow)
+        return;
+    end->verdict_count = 1;
+    end->verdicts[0] = chance(g, 50) ? VERDICT_OK : VERDICT_FAIL;
+}
+
 static void add_any(struct generator *g)
 {
-    unsigned n = below(g, 100);
-    if (n < 32)
+    unsigned n = below(g, 113);
+    if (n >= 100)
+        add_siege(g);
+    else if (n < 32)
         add_exit(g, any_target(g), false);
     else if (n < 44)
         add_group(g);

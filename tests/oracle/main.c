@@ -16,8 +16,10 @@
 #include "shrink.h"
 #include "world.h"
 
-#define EXIT_SKIPPED        77
-#define DIFFERENCES_SHOWN   5u
+#define EXIT_SKIPPED      77
+#define DIFFERENCES_SHOWN 5u
+/* An Erlang node that ends this often will not get better. */
+#define FAILURES_MAX        3u
 #define SCRIPT_FILE_MAX     65536
 #define ONE(name, how, why) +1
 #define CUTS                (DIFFERENCES(ONE))
@@ -35,6 +37,7 @@ struct oracle {
     struct peer peer;
     const char *beams;
     unsigned cuts[CUTS]; /* by the difference's place in the table */
+    unsigned failures;   /* of the peer */
     unsigned long steps;
     unsigned long lines;
 };
@@ -64,8 +67,10 @@ static void compare(struct oracle *o, const struct script *script, struct compar
         fprintf(stderr, "oracle: erl cannot be started\n");
         exit(1);
     }
-    if (peer_run(&o->peer, script, &out->theirs) != 0)
+    if (peer_run(&o->peer, script, &out->theirs) != 0) {
         trace_add(&out->theirs, 0, "the Erlang node ended or fell silent");
+        o->failures++;
+    }
     out->was_cut = trace_normalise(&out->ours, &out->theirs, script, out->cut);
     out->differs_at = trace_compare(&out->ours, &out->theirs);
 }
@@ -114,7 +119,7 @@ static void show_smallest(struct oracle *o, const struct script *script, bool no
 {
     struct script small = *script;
     struct comparison c;
-    if (!no_shrink)
+    if (!no_shrink && o->failures == 0)
         shrink(&small, still_differs, o);
     compare(o, &small, &c);
     print_comparison(&small, &c);
@@ -141,7 +146,7 @@ static int run_seeds(struct oracle *o, const struct options *opt)
     unsigned long different = 0;
     printf("seeds %llu to %llu\n", (unsigned long long)opt->from,
            (unsigned long long)(opt->from + opt->seeds - 1));
-    for (uint64_t i = 0; i < opt->seeds; i++) {
+    for (uint64_t i = 0; i < opt->seeds && o->failures < FAILURES_MAX; i++) {
         struct script script;
         struct comparison c;
         generate(&script, opt->from + i);

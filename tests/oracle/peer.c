@@ -8,7 +8,6 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include "base/assert.h"
 #include "base/err.h"
 
 bool peer_available(void)

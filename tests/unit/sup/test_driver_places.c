@@ -264,7 +264,7 @@ static void a_start_towards_a_lost_node_fails(void **state)
     tree_expect(&w, "far spawn a sup_1@local@127.0.0.1:0#7956156453446585/a 2;");
     tree_lose_far(&w);
     tree_expect(&w, "#2 !noconnection a ;");
-    tree_reply(&w, tree_far(&w, "a")->pid, w.sup, tree_far(&w, "a")->ref, tree_far(&w, "a")->pid);
+    tree_far_up(&w, tree_far(&w, "a"));
     rig_turn(&w.rig);
     tree_expect(&w, "");
     tree_fini(&w);
@@ -290,14 +290,12 @@ static void a_late_answer_from_afar_is_stopped_there(void **state)
     (void)state;
     struct tree w;
     tree_init(&w);
-    w.far_there = w.far_holds = true;
+    w.far_there = w.far_holds = w.far_disobeys = true;
     tree_up(&w, "{ children = {} }");
     tree_ask(&w, DZ_REQ_START_CHILD, "{ id = \"a\", behavior = \"ok\", start_timeout = 100, " ON_FAR " }");
     rig_pass_ms(&w.rig, 100);
     tree_expect(&w, "far spawn a sup_1@local@127.0.0.1:0#7956156453446585/a 2;far cancel a;");
-    struct tree_far *f = tree_far(&w, "a");
-    f->alive = w.far_disobeys = true;
-    tree_reply(&w, f->pid, f->asker, f->ref, f->pid);
+    tree_far_up(&w, tree_far(&w, "a"));
     rig_turn(&w.rig);
     tree_expect(&w, "far stop a;");
     rig_pass_ms(&w.rig, 5000);
@@ -317,9 +315,8 @@ static void an_answer_from_another_life_of_the_node_is_not_taken(void **state)
     tree_ask(&w, DZ_REQ_START_CHILD, "{ id = \"a\", behavior = \"ok\", " ON_FAR " }");
     assert_int_equal(dz_nodes_intern(&w.rig.rt.nodes, FAR_NODE, strlen(FAR_NODE), 8, &again), 0);
     struct tree_far *f = tree_far(&w, "a");
-    f->alive = true;
     f->pid.node = again;
-    tree_reply(&w, f->pid, f->asker, f->ref, f->pid);
+    tree_far_up(&w, f);
     rig_turn(&w.rig);
     tree_expect(&w, "far spawn a sup_1@local@127.0.0.1:0#7956156453446585/a 2;far stop a;#2 !noconnection a ;");
     tree_fini(&w);
@@ -353,10 +350,9 @@ static void stops_on_two_nodes_are_told_apart(void **state)
     w.far_holds = true;
     tree_ask(&w, DZ_REQ_START_CHILD, "{}");
     struct tree_far *f = tree_far(&w, "child_2");
-    f->alive = true;
     f->pid.slot = here.slot;
     f->pid.gen = here.gen;
-    tree_reply(&w, f->pid, f->asker, f->ref, f->pid);
+    tree_far_up(&w, f);
     rig_turn(&w.rig);
     w.rig.wire_error = DZ_ENOCONNECTION; /* nothing reaches it; its end is told below */
     tree_stop(&w);

@@ -6,7 +6,7 @@
  *   #1 <value> | #1 !<code> ...        the answer to question 1
  *   far spawn a | far <kind> a         what goes to the other node
  *
- * Behaviours: ok; bad (its init raises); slow (100 ms of init); never (init does not return); lazy (50 ms of terminate);
+ * Behaviours: ok; bad (its init raises); flaky (as long as bad_inits); slow (100 ms of init); never (init does not return); lazy (50 ms of terminate);
  * stubborn (terminate does not return); any other name is not found.
  * Owns:    the runtime, the driver, what the far node was asked for.
  * Threads: one. */
@@ -38,6 +38,7 @@ struct tree_far {
     struct dz_pid parent;
     uint64_t ref;
     char id[TREE_IDS];
+    bool open; /* the SPAWN is not answered */
     bool alive;
 };
 
@@ -60,7 +61,7 @@ struct tree {
     enum tree_function function;
     const char *choice;    /* of the selector function */
     bool far_there;
-    bool far_holds;        /* starts there wait for tree_far_up */
+    bool far_holds;        /* starts there wait for tree_far_up, or for a cancel */
     bool far_disobeys;
     int far_error;
     struct tree_far far[TREE_FAR];
@@ -357,6 +358,14 @@ static inline void tree_reply(struct tree *w, struct dz_pid by, struct dz_pid to
     dz_send_pid_reply(&w->rig.threads[0], by, to, ref, pid);
 }
 
+/* The init there returns. */
+static inline void tree_far_up(struct tree *w, struct tree_far *f)
+{
+    f->open = false;
+    f->alive = true;
+    tree_reply(w, f->pid, f->asker, f->ref, f->pid);
+}
+
 static inline int tree_spawn_far(void *ctx, struct dz_thread *t, const char *node, size_t len, struct dz_msg **take,
                                  struct dz_pid *cancel)
 {
@@ -379,10 +388,9 @@ static inline int tree_spawn_far(void *ctx, struct dz_thread *t, const char *nod
     tree_note(w, "far spawn %s %.*s %d", f->id, (int)s.path.len, s.path.s, (int)(s.epoch.len / 8));
     dz_msg_free(*take);
     *take = NULL;
-    if (!w->far_holds) {
-        f->alive = true;
-        tree_reply(w, f->pid, f->asker, f->ref, f->pid);
-    }
+    f->open = true;
+    if (!w->far_holds)
+        tree_far_up(w, f);
     return 0;
 }
 
@@ -402,6 +410,16 @@ static inline void tree_far_end(struct tree *w, struct tree_far *f, enum dz_reas
     dz_send_signal(&w->rig.threads[0], DZ_MSG_CHILD_EXIT, f->pid, f->parent, 0, w->rig.rt.reasons[reason]);
 }
 
+/* As cluster/remote.c: what starts is killed, what has started is stopped. */
+static inline void tree_far_cancel(struct tree *w, struct tree_far *f)
+{
+    if (f->alive)
+        tree_far_end(w, f, DZ_REASON_SHUTDOWN);
+    if (f->open)
+        dz_send_error(&w->rig.threads[0], f->pid, f->asker, f->ref, DZ_EINITFAILED, NULL);
+    f->open = false;
+}
+
 static inline int tree_wire(void *ctx, struct dz_thread *t, struct dz_msg **take)
 {
     struct tree *w = ctx;
@@ -417,7 +435,9 @@ static inline int tree_wire(void *ctx, struct dz_thread *t, struct dz_msg **take
                        : m->kind == DZ_MSG_ANSWERED    ? "cancel"
                                                        : "?";
     tree_note(w, "far %s %s", kind, f->id);
-    if (!cancel && f->alive && (m->kind == DZ_MSG_KILL || !w->far_disobeys))
+    if (cancel && !w->far_disobeys)
+        tree_far_cancel(w, f);
+    else if (!cancel && f->alive && (m->kind == DZ_MSG_KILL || !w->far_disobeys))
         tree_far_end(w, f, m->kind == DZ_MSG_STOP ? DZ_REASON_SHUTDOWN : DZ_REASON_KILLED);
     dz_msg_free(m);
     *take = NULL;

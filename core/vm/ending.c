@@ -116,6 +116,7 @@ static int build_reason(lua_State *L)
 struct dz_blob *dz_ending_reason(struct dz_vm *vm, lua_State *L1, bool traced)
 {
     struct crash c = {L1, traced, NULL};
+    dz_assert(L1 != vm->L || !traced);
     if (lua_cpcall(vm->L, build_reason, &c))
         lua_pop(vm->L, 1);
     return c.reason ? c.reason : dz_blob_ref(vm->shared->rt->reasons[DZ_REASON_OUT_OF_MEMORY]);

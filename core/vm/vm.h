@@ -134,7 +134,7 @@ struct dz_vm_frame {
 };
 bool dz_vm_enter(struct dz_vm *vm, struct dz_pid pid, struct dz_vm_frame *frame);
 /* `failed`: an error value is on top of L's stack, with the traceback below it or nil (both are popped): the
- * process ends with it. */
+ * process ends with it. L is then not the main coroutine, which looks at the value. */
 void dz_vm_leave(struct dz_vm *vm, struct dz_vm_frame *frame, lua_State *L, bool failed);
 /* Calls fn(vm, arg) in the process's last moment, on its thread, once; for handles that close with their
  * process. The same (fn, arg) is removed with dz_vm_at_end_cancel. Process must be alive and of this vm. */

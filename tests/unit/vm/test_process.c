@@ -487,6 +487,31 @@ static void many_processes_come_and_go(void **state)
                         "end\n");
 }
 
+static void a_process_may_have_a_worker_of_its_own(void **state)
+{
+    (void)state;
+    machine_test(
+        "local pid, ref = dozor.spawn('counter', nil, { own_worker = true, link = true, monitor = true })\n"
+        "eq(dozor.alive(pid), true) fails('unhandled_call', dozor.call, pid, 'what?')\n"
+        "dozor.unlink(pid) dozor.stop(pid)\n"
+        "eq(dozor.receive(10), { type = 'down', ref = ref, pid = pid, reason = 'normal' })\n");
+}
+
+static void without_a_cluster_other_nodes_are_not_connected(void **state)
+{
+    (void)state;
+    machine_test("local there = { name = 'x', node = 'b@127.0.0.1:4000' }\n"
+                 "fails('noconnection', dozor.call, there, 1) fails('noconnection', dozor.spawn, 'counter', "
+                 "nil, { node = there.node })\n"
+                 "dozor.send(there, 1) dozor.cast(there, 1)\n"
+                 "local far = '<b@127.0.0.1:4000/5.1.1>' eq(dozor.node_of(far), there.node)\n"
+                 "fails('noconnection', dozor.call, far, 1) eq(dozor.alive(far), false) dozor.send(far, 1) "
+                 "dozor.kill(far)\n"
+                 "local ref = dozor.monitor(far) eq(dozor.receive(10).reason, 'noconnection')\n"
+                 "fails('invalid_node_id', dozor.send, { name = 'x', node = 'b' }, 1)\n"
+                 "fails('noproc', dozor.call, { name = 'x', node = dozor.node() }, 1)\n");
+}
+
 static void processes_left_behind_go_with_the_state(void **state)
 {
     (void)state;
@@ -530,6 +555,8 @@ int main(void)
         TEST(info_tells_what_is_known),
         TEST(a_wait_in_a_handler_leaves_messages_queued),
         TEST(many_processes_come_and_go),
+        TEST(a_process_may_have_a_worker_of_its_own),
+        TEST(without_a_cluster_other_nodes_are_not_connected),
         TEST(processes_left_behind_go_with_the_state),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,1 +1,1 @@
-dz_unit_test(vm codec process behavior)
+dz_unit_test(vm codec process behavior vm)

@@ -1,0 +1,123 @@
+/* test_vm.c - what vm.h promises to bindings and to the host: references, callbacks, hooks at a process's
+ * end. */
+#include "machine.h"
+
+static void a_value_keeps_its_reference_and_other_states_refuse_it(void **state)
+{
+    (void)state;
+    struct machine *m = machine_new();
+    lua_State *a = dz_vm_main(machine_vm(m, 1)), *b = dz_vm_main(machine_vm(m, 2));
+    uint8_t first[DZ_VM_FUNCTION_BYTES], second[DZ_VM_FUNCTION_BYTES];
+    lua_getglobal(a, "print");
+    dz_vm_function_ref(a, -1, first);
+    dz_vm_function_ref(a, -1, second);
+    assert_memory_equal(first, second, sizeof first);
+    assert_int_equal(dz_vm_function_thread(first, sizeof first), 1);
+    assert_int_equal(dz_vm_function_thread(first, 3), 0);
+    assert_true(dz_vm_function_push(a, first, sizeof first));
+    assert_true(lua_rawequal(a, -1, -2));
+    lua_pop(a, 2);
+    assert_false(dz_vm_function_push(b, first, sizeof first));
+    lua_newtable(a);
+    dz_vm_function_ref(a, -1, second);
+    assert_int_equal(second[12], 't');
+    lua_pop(a, 1);
+    machine_delete(m);
+}
+
+/* A plain process named "p" that waits for ever. */
+static struct dz_pid waiting_process(struct machine *m)
+{
+    machine_run(m, "dozor.spawn(function() dozor.receive() end, nil, { name = 'p' }) dozor.sleep(1)");
+    struct dz_pid pid = dz_names_whereis(&m->rt.names, "p", 1);
+    assert_false(dz_pid_is_none(pid));
+    return pid;
+}
+
+static void count(struct dz_vm *vm, void *arg)
+{
+    (void)vm;
+    ++*(int *)arg;
+}
+
+static void hooks_run_once_when_their_process_ends(void **state)
+{
+    (void)state;
+    struct machine *m = machine_new();
+    struct dz_pid pid = waiting_process(m);
+    int ran = 0, cancelled = 0;
+    assert_int_equal(dz_vm_at_end(machine_vm(m, 1), pid, count, &ran), 0);
+    assert_int_equal(dz_vm_at_end(machine_vm(m, 1), pid, count, &cancelled), 0);
+    dz_vm_at_end_cancel(machine_vm(m, 1), pid, count, &cancelled);
+    machine_run(m, "dozor.kill('p') dozor.sleep(1)");
+    assert_int_equal(ran, 1);
+    assert_int_equal(cancelled, 0);
+    machine_delete(m);
+}
+
+static void a_callback_runs_as_its_process_and_may_not_wait(void **state)
+{
+    (void)state;
+    struct machine *m = machine_new();
+    struct dz_pid pid = waiting_process(m);
+    struct dz_vm *vm = machine_vm(m, 1);
+    lua_State *L = dz_vm_main(vm);
+    struct dz_vm_frame frame;
+    assert_true(dz_vm_enter(vm, pid, &frame));
+    if (luaL_dostring(L, "eq(dozor.self(), dozor.whereis('p')) fails('cannot_wait', dozor.sleep, 1)"))
+        fail_msg("%s", lua_tostring(L, -1));
+    dz_vm_leave(vm, &frame, L, false);
+    assert_null(dz_vm_current(L));
+    assert_int_not_equal(luaL_dostring(L, "fails('noproc', dozor.self) error('outside')"), 0);
+    lua_pop(L, 1);
+    machine_delete(m);
+}
+
+static void a_callback_that_fails_ends_its_process(void **state)
+{
+    (void)state;
+    struct machine *m = machine_new();
+    struct dz_pid pid = waiting_process(m);
+    struct dz_vm *vm = machine_vm(m, 1);
+    lua_State *L = lua_newthread(dz_vm_main(vm));
+    struct dz_vm_frame frame;
+    assert_true(dz_vm_enter(vm, pid, &frame));
+    lua_pushnil(L);
+    lua_pushliteral(L, "it failed");
+    dz_vm_leave(vm, &frame, L, true);
+    assert_int_equal(lua_gettop(L), 0);
+    lua_pop(dz_vm_main(vm), 1);
+    machine_settle(m);
+    assert_null(dz_table_find(&m->rt.table, pid));
+    assert_non_null(strstr(m->logged, "in=a callback"));
+    assert_non_null(strstr(m->logged, "it failed"));
+    assert_false(dz_vm_enter(vm, pid, &frame));
+    machine_delete(m);
+}
+
+static void an_idle_state_gives_its_garbage_back(void **state)
+{
+    (void)state;
+    struct machine *m = machine_new();
+    struct dz_vm *vm = machine_vm(m, 1);
+    machine_run(m, "for i = 1, 200000 do local t = { i, tostring(i) } end KEEP = {} for i = 1, 60000 do "
+                   "KEEP[i] = { i } end KEEP = nil");
+    size_t before = dz_vm_memory(vm);
+    for (int i = 0; i < 100000 && dz_vm_idle(vm); i++) {
+    }
+    assert_true(dz_vm_memory(vm) <= before);
+    assert_false(dz_vm_idle(vm));
+    machine_delete(m);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_value_keeps_its_reference_and_other_states_refuse_it),
+        cmocka_unit_test(hooks_run_once_when_their_process_ends),
+        cmocka_unit_test(a_callback_runs_as_its_process_and_may_not_wait),
+        cmocka_unit_test(a_callback_that_fails_ends_its_process),
+        cmocka_unit_test(an_idle_state_gives_its_garbage_back),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -26,7 +26,7 @@ struct question {
 
 struct watch {
     uint64_t number;
-    uint64_t ref; /* of the monitor, once it is made; the native's */
+    uint64_t ref; /* of the monitor */
     struct dz_pid pid;
     dz_desk_down down;
     void (*drop)(void *ctx);
@@ -239,6 +239,7 @@ int dz_desk_watch(struct dz_desk *d, struct dz_thread *t, struct dz_pid pid, dz_
     if (!w)
         return DZ_ENOMEM;
     w->number = dz_rt_next_ref(t->rt);
+    w->ref = w->number;
     w->pid = pid;
     w->down = down;
     w->drop = drop;
@@ -254,6 +255,8 @@ int dz_desk_watch(struct dz_desk *d, struct dz_thread *t, struct dz_pid pid, dz_
     if (number)
         *number = name;
     notice(d, t, NOTICE_WATCH, name);
+    /* From here, so that it keeps its place among what this thread sends to the process. */
+    dz_send_signal(t, DZ_MSG_MONITOR, d->pid, pid, name, NULL);
     return DZ_OK;
 }
 
@@ -291,12 +294,14 @@ static void end_watch(struct dz_desk *d, struct dz_thread *t, struct watch *w, c
     watch_delete(w);
 }
 
+/* Our side of the monitor. It is here before the DOWN can be, which the MONITOR sent after this notice brings. */
 static void make_watch(struct dz_desk *d, struct dz_thread *t, struct dz_native *n, uint64_t number)
 {
     struct watch *w = find_watch(d, number);
+    struct dz_bond *bond;
     if (!w)
         return;
-    int err = dz_bond_monitor(t, &n->proc, w->pid, &w->ref);
+    int err = dz_bond_add(t, &n->proc, DZ_BOND_WATCHES, w->pid, w->ref, &bond);
     if (!err)
         err = dz_map_put(&d->by_ref, w->ref, w);
     if (!err)

@@ -142,7 +142,7 @@ static void start_supervisor(dz_host *host)
 {
     dz_builder *spec = dz_builder_new();
     dz_answer *answer = dz_answer_new();
-    char id[8];
+    char id[16];
     dz_builder_map(spec, 3);
     put(spec, "strategy", "one_for_one");
     put(spec, "node_selector", "round_robin");

@@ -314,7 +314,8 @@ int dz_cluster_start(struct dz_cluster *c, struct dz_transport *transport,
         return err;
     c->transport = transport;
     c->incarnation = config->incarnation;
-    atomic_store_explicit(&c->authority, config->authority, memory_order_release); /* for dz_cluster_may_place */
+    /* release: pairs with the acquire in dz_cluster_may_place. */
+    atomic_store_explicit(&c->authority, config->authority, memory_order_release);
     c->strict_versions = config->strict_versions;
     c->done = done;
     c->done_ctx = ctx;

@@ -86,19 +86,19 @@ static void on_writable(void *ctx, uint64_t peer)
     (void)peer;
 }
 
-/* The cluster remembers a later life of this node id than ours: our clock is behind. */
-static void be_reborn(struct dz_cluster *c, const char *node_id, uint64_t known)
+/* The cluster remembers a later life of this node id than ours: our clock is behind. False when we cannot
+ * change any more, because others know us by this incarnation already. */
+static bool be_reborn(struct dz_cluster *c, const char *node_id, uint64_t known)
 {
     const char *self = dz_nodes_self_id(&c->rt->nodes);
     if (known < c->incarnation || known == UINT64_MAX ||
         c->transport->ops->set_incarnation(c->transport, known + 1))
-        return;
+        return false;
     c->incarnation = known + 1;
     if (dz_nodes_name_self(&c->rt->nodes, self, c->incarnation))
-        return;
+        return false;
     dz_view_renew_self(&c->view);
-    if (node_id)
-        (void)c->transport->ops->dial(c->transport, node_id, NULL, 0);
+    return node_id && !c->transport->ops->dial(c->transport, node_id, NULL, 0);
 }
 
 static void on_handshake_failed(void *ctx, const char *node_id, const char *address, enum dz_refusal why,
@@ -109,10 +109,8 @@ static void on_handshake_failed(void *ctx, const char *node_id, const char *addr
         return;
     dz_log_info(c->rt->log, "no link", "node", node_id ? node_id : "?", "address", address ? address : "?",
                 "reason", dz_refusal_name(why), NULL);
-    if (why == DZ_REFUSAL_STALE && known) {
-        be_reborn(c, node_id, known);
+    if (why == DZ_REFUSAL_STALE && known && be_reborn(c, node_id, known))
         return;
-    }
     dz_membership_failed(&c->membership, node_id, why, dz_cluster_now(c));
     dz_cluster_perform(c);
 }

@@ -182,7 +182,8 @@ struct dz_pid dz_globals_owner(struct dz_globals *g, const struct dz_global_clai
     if (e && dz_globals_is_alive(g, e->pid)) {
         owner = e->pid;
         /* A root has no parent that could be starting it anew: its name is taken while its owner lives. */
-        *takes_over = c->place.path && memchr(c->place.path, '/', c->place.path_len) && dz_global_takes_over(c, e);
+        bool child = c->place.path && memchr(c->place.path, '/', c->place.path_len);
+        *takes_over = child && dz_global_takes_over(c, e);
     }
     pthread_mutex_unlock(&g->lock);
     return owner;

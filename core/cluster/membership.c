@@ -452,6 +452,8 @@ void dz_membership_failed(struct dz_membership *m, const char *id, enum dz_refus
         forget(m, n);
     else if (turned_away(why))
         set_status(m, n, DZ_NODE_REFUSED, dz_refusal_name(why), now_ms);
+    else if (n->status == DZ_NODE_REFUSED && nobody)
+        set_status(m, n, DZ_NODE_DOWN, dz_refusal_name(why), now_ms);
 }
 
 void dz_membership_stalled(struct dz_membership *m, uint64_t stall_ms, uint64_t now_ms)

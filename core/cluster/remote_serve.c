@@ -453,7 +453,8 @@ static struct served *next_due(struct dz_remote *r, uint64_t now_ms)
     return due;
 }
 
-/* Other threads add records meanwhile, this one alone removes them: each is looked at once, outside the lock. */
+/* Other threads add records meanwhile, this one alone removes them: each is looked at once, outside the
+ * lock. */
 static void look_at_held(struct dz_remote *r)
 {
     uint32_t round = ++r->round;

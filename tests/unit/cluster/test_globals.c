@@ -221,6 +221,24 @@ static void a_newer_placement_of_the_same_path_takes_the_name_over(void **state)
     world_fini(&w);
 }
 
+static void a_second_root_of_a_name_does_not_take_it_over(void **state)
+{
+    static const char old[8] = {0, 0, 0, 0, 0, 0, 0, 1};
+    static const char new[8] = {0, 0, 0, 0, 0, 0, 0, 2};
+    struct world w;
+    (void)state;
+    world_init(&w, 2);
+    world_mesh(&w);
+    struct actor *a = host_actor(&w, 0, 'A'), *b = host_actor(&w, 1, 'B');
+    assert_int_equal(dz_cluster_placed(w.hosts[0].cluster, "r", 1, old, 8, a->proc.pid), 0);
+    assert_int_equal(dz_cluster_placed(w.hosts[1].cluster, "r", 1, new, 8, b->proc.pid), 0);
+    take_name(&w, 0, a, "r");
+    take_name(&w, 1, b, "r");
+    host_expect(&w, 1, "B failed name_taken;");
+    assert_true(has_name(&w, 1, "r", 0, a));
+    world_fini(&w);
+}
+
 static void unregister_frees_the_name_everywhere(void **state)
 {
     struct world w;
@@ -258,6 +276,7 @@ int main(void)
         cmocka_unit_test(after_a_partition_one_owner_wins_everywhere_and_the_loser_is_told),
         cmocka_unit_test(the_higher_number_wins_over_the_lower_node),
         cmocka_unit_test(a_newer_placement_of_the_same_path_takes_the_name_over),
+        cmocka_unit_test(a_second_root_of_a_name_does_not_take_it_over),
         cmocka_unit_test(unregister_frees_the_name_everywhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -322,6 +322,8 @@ static void a_node_that_is_turned_away_has_status_refused(void **state)
     assert_int_equal(dz_membership_seed(&s.m, "b@h:2", 0), 0);
     dz_membership_failed(&s.m, "b@h:2", DZ_REFUSAL_SECRET, 1);
     assert_string_equal(dz_node_status_text(dz_membership_find(&s.m, "b@h:2", 5)), "refused");
+    dz_membership_failed(&s.m, "b@h:2", DZ_REFUSAL_CONNECT, 2);
+    assert_string_equal(dz_node_status_text(dz_membership_find(&s.m, "b@h:2", 5)), "down");
     up(&s, "b@h:2", 1, 7, 2);
     assert_string_equal(dz_node_status_text(dz_membership_find(&s.m, "b@h:2", 5)), "up");
     end(&s);

@@ -7,12 +7,25 @@
 #include "term/build.h"
 #include "term/read.h"
 
+/* What most events fit in: they are built without growing. */
+#define EVENT_BYTES 256u
+
 static const char *node_text(const struct dz_supervisor *s, uint32_t node)
 {
     const struct dz_nodes *nodes = &s->driver->rt->nodes;
     if (node == DZ_SUP_NO_NODE)
         return NULL;
     return dz_nodes_is_self(nodes, node) ? dz_nodes_self_id(nodes) : dz_nodes_get(nodes, node)->id;
+}
+
+static void put_decimal(struct dz_buf *text, uint64_t v)
+{
+    char digits[20];
+    size_t n = sizeof digits;
+    do
+        digits[--n] = (char)('0' + v % 10);
+    while (v /= 10);
+    dz_buf_append(text, digits + n, sizeof digits - n);
 }
 
 /* "3.1.7": the supervisor's numbers and the child's own. */
@@ -24,9 +37,10 @@ static void put_epoch(struct dz_build *b, const struct dz_supervisor *s, uint64_
         uint64_t v = 0;
         for (size_t k = 0; k < 8; k++)
             v = v << 8 | s->epoch.data[i + k];
-        dz_buf_printf(&text, "%llu.", (unsigned long long)v);
+        put_decimal(&text, v);
+        dz_buf_append_u8(&text, '.');
     }
-    dz_buf_printf(&text, "%llu", (unsigned long long)last);
+    put_decimal(&text, last);
     dz_build_string(b, (const char *)text.data, text.len);
     dz_buf_fini(&text);
 }
@@ -210,12 +224,6 @@ static void put_supervisor_ref(struct dz_build *b, const struct dz_supervisor *s
     dz_build_kstring(b, "node_id", dz_nodes_self_id(&s->driver->rt->nodes));
 }
 
-static void put_pid(struct dz_build *b, const struct dz_supervisor *s, struct dz_pid pid)
-{
-    dz_build_key(b, "pid");
-    dz_build_pid_of(b, &s->driver->rt->nodes, pid);
-}
-
 static void put_affected(struct dz_build *b, const struct dz_sup_event *e)
 {
     dz_build_key(b, "affected_children");
@@ -239,13 +247,6 @@ static void put_head(struct dz_build *b, const struct dz_supervisor *s, const st
         dz_build_kstring(b, "child_id", e->child_id);
 }
 
-static void put_place(struct dz_build *b, const struct dz_supervisor *s, const struct dz_sup_event *e)
-{
-    put_pid(b, s, e->pid);
-    dz_build_key(b, "epoch");
-    put_epoch(b, s, e->epoch);
-}
-
 static void put_event(struct dz_build *b, const struct dz_supervisor *s, const struct dz_sup_event *e)
 {
     switch (e->type) {
@@ -260,20 +261,21 @@ static void put_event(struct dz_build *b, const struct dz_supervisor *s, const s
     case DZ_EVENT_CHILD_STARTED:
         put_head(b, s, e, 3);
         dz_build_kstring(b, "node_id", node_text(s, e->node));
-        put_place(b, s, e);
+        dz_build_key(b, "pid");
+        dz_build_pid_of(b, &s->driver->rt->nodes, e->pid);
+        dz_build_key(b, "epoch");
+        put_epoch(b, s, e->epoch);
         break;
     case DZ_EVENT_CHILD_RESTARTED:
-        put_head(b, s, e, 5);
+        put_head(b, s, e, 3);
         dz_build_kstring(b, "node_id", node_text(s, e->node));
         dz_build_kint(b, "attempt", e->attempt);
         dz_build_kstring(b, "reason", e->reason);
-        put_place(b, s, e);
         break;
     case DZ_EVENT_CHILD_MIGRATED:
-        put_head(b, s, e, 4);
+        put_head(b, s, e, 2);
         dz_build_kstring(b, "from_node", node_text(s, e->from_node));
         dz_build_kstring(b, "to_node", node_text(s, e->node));
-        put_place(b, s, e);
         break;
     case DZ_EVENT_CHILD_PENDING:
         put_head(b, s, e, 1);
@@ -294,6 +296,7 @@ void dz_supervisor_emit(struct dz_thread *t, struct dz_supervisor *s, const stru
     if (dz_pid_is_none(t->rt->events))
         return;
     dz_buf_init(&buf);
+    (void)dz_buf_reserve(&buf, EVENT_BYTES); /* a failure shows in the build */
     dz_build_init(&b, &buf);
     put_event(&b, s, event);
     struct dz_msg *m = dz_build_done(&b) ? NULL : dz_msg_new_copy(DZ_MSG_NOTICE, buf.data, buf.len);

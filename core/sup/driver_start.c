@@ -251,11 +251,16 @@ static void describe_child(const struct dz_child_spec *c, struct dz_spawn *spawn
 static int child_path(struct dz_supervisor *s, const struct dz_sup_start *start, struct dz_buf *path,
                       struct dz_buf *epoch)
 {
-    int err = dz_buf_append(path, s->path.data, s->path.len);
+    size_t id_len = strlen(start->child_id);
+    int err = dz_buf_reserve(path, s->path.len + 1 + id_len); /* one allocation, unless the id is full of slashes */
+    if (!err)
+        err = dz_buf_append(path, s->path.data, s->path.len);
     if (!err)
         err = dz_buf_append_u8(path, '/');
     if (!err)
-        err = dz_supervisor_escape(path, start->child_id, strlen(start->child_id));
+        err = dz_supervisor_escape(path, start->child_id, id_len);
+    if (!err)
+        err = dz_buf_reserve(epoch, s->epoch.len + 8);
     if (!err)
         err = dz_buf_append(epoch, s->epoch.data, s->epoch.len);
     return err ? err : dz_buf_append_u64(epoch, start->epoch);

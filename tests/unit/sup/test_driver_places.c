@@ -253,6 +253,24 @@ static void a_pinned_child_waits_for_its_node(void **state)
     tree_fini(&w);
 }
 
+static void events_of_a_lost_node_have_the_fields_that_are_promised(void **state)
+{
+    (void)state;
+    struct tree w;
+    tree_init(&w);
+    w.far_there = true;
+    tree_up(&w, "{ name = \"top\", children = { { id = \"a\", behavior = \"ok\", node_selector = \"round_robin\" }, "
+                "{ id = \"b\", behavior = \"ok\", node_selector = \"round_robin\" }, "
+                "{ id = \"c\", behavior = \"ok\", " ON_FAR " } } }");
+    w.full_events = true;
+    tree_lose_far(&w);
+    tree_expect(&w, "{type=node_failure_detected,supervisor_id=top,node_id=far@10.0.0.2:4000,affected_children=[b,c]};"
+                    "{type=child_pending,supervisor_id=top,child_id=c,cause=the node is not known};init b;"
+                    "{type=child_migrated,supervisor_id=top,child_id=b,from_node=far@10.0.0.2:4000,"
+                    "to_node=local@127.0.0.1:0};");
+    tree_fini(&w);
+}
+
 static void a_start_towards_a_lost_node_fails(void **state)
 {
     (void)state;
@@ -514,6 +532,7 @@ int main(void)
         cmocka_unit_test(a_child_starts_on_another_node),
         cmocka_unit_test(a_lost_nodes_children_move_after_the_loss_was_told),
         cmocka_unit_test(a_pinned_child_waits_for_its_node),
+        cmocka_unit_test(events_of_a_lost_node_have_the_fields_that_are_promised),
         cmocka_unit_test(a_start_towards_a_lost_node_fails),
         cmocka_unit_test(a_node_that_refuses_a_restart_is_left),
         cmocka_unit_test(a_late_answer_from_afar_is_stopped_there),

@@ -223,7 +223,8 @@ static inline void tree_kid_terminate(struct dz_thread *t, struct actor *a)
     char text[128];
     struct tree *w = a->data;
     const char *what = tree_kid_of(a)->behavior;
-    dz_term_reason_text(a->proc.exit->data, a->proc.exit->len, text, sizeof text);
+    if (!w->quiet)
+        dz_term_reason_text(a->proc.exit->data, a->proc.exit->len, text, sizeof text);
     tree_note(w, "end %s %s", tree_kid_of(a)->id, text);
     if (strcmp(what, "lazy") == 0)
         actor_sleep(t, a, 50 * RIG_MS);
@@ -518,6 +519,8 @@ static inline void tree_take_reply(struct tree *w, const struct dz_msg *m)
         w->answered[m->ref]++;
     dz_buf_clear(&w->last);
     dz_buf_append(&w->last, m->data, m->len);
+    if (w->quiet)
+        return;
     if (m->flags & DZ_MSG_FAILED)
         tree_note(w, "#%d !%s %s %s", (int)m->ref, tree_field(m->data, m->len, "code", text, sizeof text),
                   tree_field(m->data, m->len, "child_id", child, sizeof child),
@@ -530,6 +533,8 @@ static inline void tree_take_event(struct tree *w, const struct dz_msg *m)
 {
     static const char *const keys[] = {"child_id", "affected_children", "attempt", "from_node", "to_node", "reason", "cause"};
     char line[1024], text[512];
+    if (w->quiet)
+        return;
     if (w->full_events) {
         tree_note(w, "%s", tree_text(m->data, m->len, line, sizeof line));
         return;

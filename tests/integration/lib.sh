@@ -48,7 +48,7 @@ start() { # start NAME COMMAND...: in the background; its process id is in $star
   children+=("$started")
 }
 
-says() { grep -qF -- "$2" "$work/$1.log"; }
+says() { grep -sqF -- "$2" "$work/$1.log"; }
 expect() { says "$1" "$2" || fail "$1.log does not say: $2"; }
 gone() { ! kill -0 "$1" 2>/dev/null; }
 

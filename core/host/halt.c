@@ -78,12 +78,7 @@ static void finished(void *ctx, struct dz_thread *t)
     dz_host_finished(s->host, s->exit_code);
 }
 
-/* --- the other processes: all at once --- */
-
-static void leave_cluster(struct dz_halt *s, struct dz_thread *t)
-{
-    dz_join_leave(s->host, t, finished, s);
-}
+/* --- the other processes: all at once, when no other node counts on them any more --- */
 
 static void collect_processes(struct dz_halt *s, struct dz_thread *t)
 {
@@ -102,12 +97,14 @@ static void process_stopped(void *ctx, struct dz_thread *t, int err, const uint8
 static void stop_all(struct dz_halt *s, struct dz_thread *t, uint64_t timeout_ms)
 {
     collect_processes(s, t);
-    s->waiting = s->pid_count + 1; /* one for this loop, so that the last answer is not taken before it ends */
+    /* One for this loop, so that the last answer, taken on whatever thread the desk runs, is not the last before it ends.
+     * relaxed: the stops are sent after it, by queues. */
+    atomic_store_explicit(&s->waiting, s->pid_count + 1, memory_order_relaxed);
     for (size_t i = 0; i < s->pid_count; i++) {
         if (s->killing)
             kill_process(t, s->pids[i]);
         if (ask_stop(s, t, s->pids[i], timeout_ms, process_stopped))
-            s->waiting--;
+            atomic_fetch_sub_explicit(&s->waiting, 1, memory_order_relaxed);
     }
     process_stopped(s, t, DZ_OK, NULL, 0);
 }
@@ -119,16 +116,25 @@ static void process_stopped(void *ctx, struct dz_thread *t, int err, const uint8
     (void)err;
     (void)data;
     (void)len;
-    dz_assert(s->waiting > 0);
-    if (--s->waiting > 0)
+    /* acq_rel: the last one sees what the loop in stop_all and the other answers did. */
+    size_t waiting = atomic_fetch_sub_explicit(&s->waiting, 1, memory_order_acq_rel);
+    dz_assert(waiting > 0);
+    if (waiting > 1)
         return;
     bool left = atomic_load_explicit(&t->rt->table.count, memory_order_acquire) > 0;
     if (s->killing || !left) {
-        leave_cluster(s, t);
+        finished(s, t);
         return;
     }
     s->killing = true;
     stop_all(s, t, DZ_HALT_KILL_MS);
+}
+
+/* Supervisors on other nodes take the goodbye for what it is, our loss; they would take our stopping their children for crashes
+ * and start them here again. */
+static void cluster_left(void *ctx, struct dz_thread *t)
+{
+    stop_all(ctx, t, DZ_HALT_PROCESS_MS);
 }
 
 /* --- supervisors, one after another --- */
@@ -149,7 +155,7 @@ static void stop_next_supervisor(struct dz_halt *s, struct dz_thread *t)
     while (s->next > 0)
         if (ask_stop(s, t, s->pids[--s->next], DZ_INFINITY, supervisor_stopped) == DZ_OK)
             return;
-    stop_all(s, t, DZ_HALT_PROCESS_MS);
+    dz_join_leave(s->host, t, cluster_left, s);
 }
 
 static void stop_supervisors(struct dz_halt *s, struct dz_thread *t)

@@ -1,5 +1,5 @@
 /* halt.h - the orderly end of a host, and finding out that nothing is left to do.
- * Owns:    the order: shutdown hooks, supervisors in reverse order of start, the other processes, the cluster. Each is waited
+ * Owns:    the order: shutdown hooks, supervisors in reverse order of start, the cluster, the other processes. Each is waited
  *          for with a limit; then the host is finished and its threads may be stopped.
  * Threads: begin, hook and check any; the rest runs in callbacks of the desk, one at a time.
  * Fails:   never: what does not end within its time is killed, what is not killed by then is left to the threads' end. */
@@ -7,6 +7,7 @@
 #define DZ_HOST_HALT_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -30,7 +31,7 @@ struct dz_halt {
     struct dz_pid *pids;   /* desk's: what the present step stops */
     size_t pid_count;
     size_t next;
-    size_t waiting;        /* answers still to come */
+    _Atomic size_t waiting; /* answers still to come */
     bool killing;
     struct dz_pid hook;    /* desk's: the one that runs */
     uint64_t hook_limit;   /* desk's: the question that ends its time */

@@ -255,8 +255,10 @@ void dz_bond_break_all(struct dz_thread *t, struct dz_proc *p, struct dz_blob *r
 static void lose(struct dz_thread *t, struct dz_proc *p, struct dz_bond *b)
 {
     struct dz_blob *reason = t->rt->reasons[DZ_REASON_NOCONNECTION];
-    if (b->kind == DZ_BOND_PARENT)
+    if (b->kind == DZ_BOND_PARENT) {
+        p->parent = DZ_PID_NONE; /* nobody is left there to hear of the end */
         dz_process_doom(t, p, reason, 0);
+    }
     if (b->kind == DZ_BOND_PARENT || b->kind == DZ_BOND_WATCHED) {
         dz_bond_drop(p, b);
         return;

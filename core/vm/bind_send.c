@@ -189,14 +189,18 @@ static int reply(lua_State *L)
 static int request(lua_State *L)
 {
     struct dz_pid to;
+    struct named n;
+    bool far;
     dz_vm_check_wait(L, "request");
     uint64_t timeout = dz_vm_check_time(L, 4, "timeout_ms", DZ_INFINITY);
     unsigned flags = lua_toboolean(L, 5) ? DZ_CODEC_FUNCTIONS : 0;
+    uint16_t code = (uint16_t)luaL_checkint(L, 2);
     lua_settop(L, 3);
-    if (!dz_vm_check_dest(L, 1, "dest", &to))
+    if (!check_target(L, 1, &to, &n, &far))
         return raise_noproc(L, 1);
     struct dz_msg *m = dz_codec_message(L, 3, "argument", flags, DZ_MSG_REQUEST);
-    return dz_vm_request(L, to, (uint16_t)luaL_checkint(L, 2), &m, timeout);
+    m->code = code;
+    return far ? ask_named(L, &n, &m, timeout) : dz_vm_request(L, to, code, &m, timeout);
 }
 
 /* notice(dest, code, value): no answer. */

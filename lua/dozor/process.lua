@@ -4,6 +4,7 @@
 local core = require "dozor.core"
 local check = require "dozor.check"
 local registry = require "dozor.registry"
+local request = require "dozor.request"
 
 local M = {}
 
@@ -214,6 +215,16 @@ local function wait_for_stop(dest, reason, timeout_ms)
   return false
 end
 
+local function ask_supervisor(pid)
+  core.request(pid, request.IS_SUPERVISOR, nil, 500)
+  result()
+end
+
+--- A supervisor answers at once, also while it stops its children; each of those has its own time, so it has none.
+local function is_supervisor(pid)
+  return (pcall(ask_supervisor, pid))
+end
+
 --- Ends a process in order: its `terminate` runs. Returns when it is gone, at once if it was; after timeout_ms it is killed.
 ---@param dest dozor.Dest
 ---@param reason? any default "normal"
@@ -227,6 +238,10 @@ function M.stop(dest, reason, timeout_ms)
   end
   if pid == core.self() or core.whereis_dest(pid) == core.self() then core.exit(reason) end
   if wait_for_stop(pid, reason, timeout_ms) then return end
+  if timeout_ms == nil and is_supervisor(pid) then
+    wait_for_stop(pid, reason, "infinity")
+    return
+  end
   core.kill(pid)
   wait_for_stop(pid, reason, 5000)
 end

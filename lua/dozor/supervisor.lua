@@ -50,8 +50,15 @@ end
 
 local GONE = { noproc = true, unhandled_call = true }
 
+--- A supervisor's name is cluster-wide; { name =, node = } may mean that one, too.
+local function target(sup)
+  if type(sup) ~= "table" or type(sup.name) ~= "string" then return sup end
+  local owner = core.global_whereis(sup.name)
+  return owner and process.node_of(owner) == sup.node and owner or sup
+end
+
 local function question(sup, code, value, functions)
-  core.request(sup, code, value, "infinity", functions)
+  core.request(target(sup), code, value, "infinity", functions)
   return core.result()
 end
 
@@ -65,6 +72,20 @@ local function ask(sup, code, value, functions)
     error(core.make_error("supervisor_not_found", ("there is no supervisor %s"):format(shown), { supervisor = sup }), 0)
   end
   error(answer, 0)
+end
+
+--- Functions and behaviour tables may be in what is sent only when the supervisor is on this host.
+local function is_here(sup)
+  local dest = target(sup)
+  if type(dest) == "table" then return dest.node == core.node() end
+  return core.alive_here(dest) ~= nil
+end
+
+local function stays_here(err)
+  local field = tostring(err.path):gsub("^argument%.?", "")
+  error(core.make_error("invalid_spec",
+    field .. ": functions and behaviour tables stay on the host they were made on; give a behaviour's name",
+    { field = field }), 0)
 end
 
 --- Starts a supervisor and its children, in order. It is linked to nobody: it lives until it is stopped, gives up, or the host
@@ -91,7 +112,7 @@ end
 function M.stop(sup, reason)
   if sup == nil then check.fail("supervisor", "a pid, a name or { name =, node = }", sup) end
   if reason == nil then reason = "normal" end
-  process.stop(sup, reason, "infinity")
+  process.stop(target(sup), reason, "infinity")
 end
 
 --- Starts one more child, behind all others.
@@ -101,10 +122,12 @@ end
 ---@return string id the child's id, under simple_one_for_one a generated one
 function M.start_child(sup, child)
   if child ~= nil and type(child) ~= "table" then check.fail("child", "a child spec or a list of args", child) end
-  local value = child or {}
+  local value, here = child or {}, is_here(sup)
   if is_child_spec(value) then value = specs.prepare_child(value) end
-  local answer = ask(sup, request.START_CHILD, value, true)
-  return answer[1], answer[2]
+  local ok, answer = pcall(ask, sup, request.START_CHILD, value, here)
+  if ok then return answer[1], answer[2] end
+  if not here and type(answer) == "table" and answer.code == "bad_message" then stays_here(answer) end
+  error(answer, 0)
 end
 
 --- Ends the child wherever it lives, removes its record and never restarts it.
@@ -130,7 +153,7 @@ end
 ---@return dozor.ChildRecord[]
 function M.children(sup, opts)
   if opts ~= nil then check.options("options", opts, { "from", "limit" }) end
-  return ask(sup, request.CHILDREN, opts, true)
+  return ask(sup, request.CHILDREN, opts)
 end
 
 --- One child's record, or nil.
@@ -139,7 +162,7 @@ end
 ---@return dozor.ChildRecord?
 function M.child(sup, id)
   check.text("id", id)
-  return ask(sup, request.CHILD, id, true)
+  return ask(sup, request.CHILD, id)
 end
 
 --- How many children there are: records, those with a process, supervisors and others.

@@ -158,6 +158,21 @@ describe("a supervisor", function()
     equal(trace, { "start a", "stop a" })
   end)
 
+  it("dozor.stop waits for it however long its children take", function()
+    local slow = server { terminate = function() dozor.sleep(5200) end }
+    local sup = supervisor.start { children = { { id = "a", behavior = slow, shutdown_timeout = "infinity" } } }
+    local ref = dozor.monitor(sup)
+    dozor.stop(sup)
+    equal(expect_message(function(m) return m.ref == ref end).reason, "normal")
+  end)
+
+  it("is found by a table of name and node", function()
+    local sup = supervisor.start { name = "spec_place", children = {} }
+    equal(supervisor.stats({ name = "spec_place", node = dozor.node() }).id, "spec_place")
+    supervisor.stop { name = "spec_place", node = dozor.node() }
+    equal(supervisor.is_running(sup), false)
+  end)
+
   it("that is killed takes its subtree along, terminate runs", function()
     local trace, reason = {}, nil
     local child = traced(trace, "a")

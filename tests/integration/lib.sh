@@ -4,15 +4,15 @@ set -uo pipefail
 work="$(mktemp -d)"
 children=()
 
-cleanup() {
+# What a test has started ends with the test: `children` is its subshell's own.
+end_children() {
   local child
   for child in ${children[@]+"${children[@]}"}; do
     kill -9 "$child" 2>/dev/null
   done
   wait 2>/dev/null
-  rm -rf "$work"
 }
-trap cleanup EXIT
+trap 'rm -rf "$work"' EXIT
 
 fail() {
   echo "  FAILED: $*" >&2
@@ -71,6 +71,6 @@ run_tests() {
   local test
   for test in "$@"; do
     echo "$test"
-    (trap - EXIT; "$test") || exit 1
+    (trap end_children EXIT; "$test") || exit 1
   done
 }

@@ -226,6 +226,7 @@ static int next_of_process(lua_State *L, struct dz_vm *vm, struct dz_co *co)
         }
         if (!(p->flags & DZ_PROC_STARTED)) {
             co->phase = DZ_PHASE_PREPARE;
+            co->stage = 0; /* of the process before, otherwise */
             lua_rawgeti(L, LUA_REGISTRYINDEX, vm->start);
             return 1;
         }

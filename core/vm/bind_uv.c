@@ -333,10 +333,24 @@ static int open_uv(lua_State *L)
     return 1;
 }
 
+/* `require "luv"` is the same module: another luv would have a loop that nobody runs. */
+static int load_luv(lua_State *L)
+{
+    lua_getglobal(L, "require");
+    lua_pushliteral(L, "dozor.uv");
+    lua_call(L, 1, 1);
+    return 1;
+}
+
 void dz_bind_uv_open(lua_State *L)
 {
     lua_pushcfunction(L, open_uv);
     lua_setfield(L, -2, "open_uv");
+    lua_getglobal(L, "package");
+    lua_getfield(L, -1, "preload");
+    lua_pushcfunction(L, load_luv);
+    lua_setfield(L, -2, "luv");
+    lua_pop(L, 2);
 }
 
 bool dz_bind_uv_close(lua_State *L)

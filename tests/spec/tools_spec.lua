@@ -114,6 +114,10 @@ describe("uv", function()
     server:close()
   end)
 
+  it("is what require \"luv\" gives", function()
+    equal(require "luv" == dozor.uv, true)
+  end)
+
   it("what would take the loop away is not there", function()
     for _, name in ipairs { "run", "stop", "walk", "loop_close" } do equal(dozor.uv[name], nil) end
   end)

@@ -217,11 +217,18 @@ static void take_tick(struct dz_thread *t, struct dz_supervisor *s, uint64_t now
     dz_supervisor_look_at(t, s, next < s->tick_ms ? next : s->tick_ms);
 }
 
-/* The end comes without stopping anybody: everything below ends at once. */
-static void abandon(struct dz_thread *t, struct dz_supervisor *s, const struct dz_blob *reason)
+/* The end comes without stopping anybody: everything below ends at once, for the same reason. */
+static void abandon(struct dz_thread *t, struct dz_supervisor *s, struct dz_blob *reason)
 {
-    dz_supervisor_abandon_children(t, s, t->rt->reasons[DZ_REASON_KILLED]);
+    dz_supervisor_abandon_children(t, s, reason);
     dz_sup_abandon(s->sup, dz_supervisor_now(s), reason->data, reason->len);
+}
+
+static void handle_parent_exit(struct dz_thread *t, struct dz_supervisor *s, const struct dz_msg *m)
+{
+    struct dz_blob *reason = dz_blob_new(m->data, m->len);
+    abandon(t, s, reason ? reason : t->rt->reasons[DZ_REASON_KILLED]);
+    dz_blob_unref(reason);
 }
 
 static void ask_for_name(struct dz_thread *t, struct dz_supervisor *s, const char *name)
@@ -387,7 +394,7 @@ static void handle_running(struct dz_thread *t, struct dz_supervisor *s, const s
         handle_exit(s, m, now);
         break;
     case DZ_MSG_PARENT_EXIT:
-        abandon(t, s, t->rt->reasons[DZ_REASON_KILLED]);
+        handle_parent_exit(t, s, m);
         break;
     case DZ_MSG_NODE_LOST:
         dz_sup_node_lost(s->sup, now, (uint32_t)m->ref);

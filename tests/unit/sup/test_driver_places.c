@@ -123,6 +123,44 @@ static void a_start_function_must_return_a_pid(void **state)
     tree_fini(&w);
 }
 
+static void a_start_function_that_takes_too_long_is_ended(void **state)
+{
+    (void)state;
+    struct tree w;
+    tree_init(&w);
+    w.function = TREE_IS_SILENT;
+    tree_start(&w, "{ children = { { id = \"s\", start = function, start_timeout = 100 } } }");
+    rig_pass_ms(&w.rig, 100);
+    tree_expect(&w, "function [];#1 !timeout s ;");
+    tree_fini(&w);
+}
+
+static void a_spec_is_shown_without_its_functions(void **state)
+{
+    (void)state;
+    struct tree w;
+    tree_init(&w);
+    w.function = TREE_MAKES_A_CHILD;
+    tree_up(&w, "{ children = { { id = \"s\", start = function } } }");
+    tree_ask(&w, DZ_REQ_CHILD, "\"s\"");
+    tree_expect(&w, "#2 {id=s,pid=<pid>,node_id=local@127.0.0.1:0,status=running,restart_count=0,started_at=1000,"
+                    "spec={id=s,start=function},epoch=7.1};");
+    tree_fini(&w);
+}
+
+static void a_killed_supervisor_does_not_wait_for_a_selector(void **state)
+{
+    (void)state;
+    struct tree w;
+    tree_init(&w);
+    tree_up(&w, CHOSEN);
+    w.function = TREE_IS_SILENT;
+    tree_ask(&w, DZ_REQ_START_CHILD, "{ id = \"a\", behavior = \"ok\" }");
+    tree_signal(&w, DZ_MSG_KILL, DZ_REASON_KILLED);
+    tree_expect(&w, "function [[local@127.0.0.1:0],a];#2 !child_start_failed a shutdown;+supervisor_stopped killed;");
+    tree_fini(&w);
+}
+
 /* --- inner supervisors --- */
 
 #define NESTED                                                                                                         \
@@ -355,33 +393,92 @@ static void a_stop_on_a_lost_node_is_not_waited_for(void **state)
 }
 
 /* A process here and one there have the same slot and generation. */
+static struct tree_far *stop_twins(struct tree *w)
+{
+    w->far_there = w->far_disobeys = true;
+    tree_up(w, "{ strategy = \"simple_one_for_one\", node_selector = \"round_robin\", "
+               "child_template = { behavior = \"stubborn\", shutdown_timeout = 100 } }");
+    tree_ask(w, DZ_REQ_START_CHILD, "{}");
+    struct dz_pid here = tree_find(w, "child_1")->pid;
+    w->far_holds = true;
+    tree_ask(w, DZ_REQ_START_CHILD, "{}");
+    struct tree_far *f = tree_far(w, "child_2");
+    f->pid.slot = here.slot;
+    f->pid.gen = here.gen;
+    tree_far_up(w, f);
+    rig_turn(&w->rig);
+    w->rig.wire_error = DZ_ENOCONNECTION; /* nothing reaches it; its end is told by the test */
+    w->rig.len = 0;
+    tree_stop(w);
+    tree_expect(w, "end child_1 shutdown;");
+    return f;
+}
+
 static void stops_on_two_nodes_are_told_apart(void **state)
 {
     (void)state;
     struct tree w;
     tree_init(&w);
-    w.far_there = w.far_disobeys = true;
-    tree_up(&w, "{ strategy = \"simple_one_for_one\", node_selector = \"round_robin\", "
-                "child_template = { behavior = \"stubborn\", shutdown_timeout = 100 } }");
-    tree_ask(&w, DZ_REQ_START_CHILD, "{}");
-    struct dz_pid here = tree_find(&w, "child_1")->pid;
-    w.far_holds = true;
-    tree_ask(&w, DZ_REQ_START_CHILD, "{}");
-    struct tree_far *f = tree_far(&w, "child_2");
-    f->pid.slot = here.slot;
-    f->pid.gen = here.gen;
-    tree_far_up(&w, f);
+    tree_far_end(&w, stop_twins(&w), DZ_REASON_SHUTDOWN);
     rig_turn(&w.rig);
-    w.rig.wire_error = DZ_ENOCONNECTION; /* nothing reaches it; its end is told below */
-    tree_stop(&w);
-    tree_expect(&w, "init child_1;+child_started child_1;#2 [<pid>,child_1];"
-                    "far spawn child_2 sup_1@local@127.0.0.1:0#7956156453446585/child_2 2;+child_started child_2;"
-                    "#3 [<pid>,child_2];end child_1 shutdown;");
+    tree_expect(&w, "+child_stopped child_2 shutdown;");
+    rig_pass_ms(&w.rig, 100);
+    tree_expect(&w, "gone child_1;+child_stopped child_1 killed;+supervisor_stopped normal;#4 nil;");
+    tree_fini(&w);
+}
+
+static void the_end_of_one_twin_leaves_the_other(void **state)
+{
+    (void)state;
+    struct tree w;
+    tree_init(&w);
+    struct tree_far *f = stop_twins(&w);
+    rig_pass_ms(&w.rig, 100);
+    tree_expect(&w, "gone child_1;+child_stopped child_1 killed;");
     tree_far_end(&w, f, DZ_REASON_SHUTDOWN);
     rig_turn(&w.rig);
-    rig_pass_ms(&w.rig, 100);
-    tree_expect(&w, "+child_stopped child_2 shutdown;gone child_1;+child_stopped child_1 killed;"
-                    "+supervisor_stopped normal;#4 nil;");
+    tree_expect(&w, "+child_stopped child_2 shutdown;+supervisor_stopped normal;#4 nil;");
+    tree_fini(&w);
+}
+
+/* Nothing that it would do about the loss is done any more. */
+static void the_loss_of_its_parents_node_ends_it(void **state)
+{
+    (void)state;
+    struct tree w;
+    tree_init(&w);
+    w.far_there = true;
+    w.parent = rig_far_pid(&w.rig);
+    tree_up(&w, "{ children = { { id = \"a\", behavior = \"ok\" }, { id = \"b\", behavior = \"ok\", " ON_FAR " } } }");
+    tree_lose_far(&w);
+    tree_expect(&w, "+child_stopped b noconnection;+child_stopped a noconnection;+supervisor_stopped noconnection;"
+                    "end a noconnection;gone a;");
+    assert_int_equal(w.live, 0);
+    w.far[0].alive = false;
+    tree_fini(&w);
+}
+
+static void more_nodes_than_fit_the_stack_are_all_seen(void **state)
+{
+    (void)state;
+    struct tree w;
+    tree_init(&w);
+    w.far_there = w.hashes = true;
+    w.idle_nodes = 40;
+    tree_start(&w, "{ name = \"top\", children = { { id = \"a\", behavior = \"ok\", " ON_FAR " } } }");
+    tree_expect(&w, "register top;far spawn a top/a 2;+child_started a;+supervisor_started;#1 <pid>;");
+    tree_fini(&w);
+}
+
+static void without_a_cluster_there_is_only_this_node(void **state)
+{
+    (void)state;
+    struct tree w;
+    tree_init(&w);
+    w.far_there = true;
+    w.rig.rt.ports.spawn_far = NULL;
+    tree_start(&w, "{ children = { { id = \"a\", behavior = \"ok\", " ON_FAR " } } }");
+    tree_expect(&w, "#1 !noconnection a ;");
     tree_fini(&w);
 }
 
@@ -525,6 +622,9 @@ int main(void)
         cmocka_unit_test(a_selector_is_found_by_its_name),
         cmocka_unit_test(what_a_start_function_returns_is_the_child),
         cmocka_unit_test(a_start_function_must_return_a_pid),
+        cmocka_unit_test(a_start_function_that_takes_too_long_is_ended),
+        cmocka_unit_test(a_spec_is_shown_without_its_functions),
+        cmocka_unit_test(a_killed_supervisor_does_not_wait_for_a_selector),
         cmocka_unit_test(an_inner_supervisor_stops_with_its_parent),
         cmocka_unit_test(an_inner_supervisor_that_gives_up_is_started_afresh),
         cmocka_unit_test(breaking_off_an_inner_supervisor_stops_what_it_started),
@@ -539,6 +639,10 @@ int main(void)
         cmocka_unit_test(an_answer_from_another_life_of_the_node_is_not_taken),
         cmocka_unit_test(a_stop_on_a_lost_node_is_not_waited_for),
         cmocka_unit_test(stops_on_two_nodes_are_told_apart),
+        cmocka_unit_test(the_end_of_one_twin_leaves_the_other),
+        cmocka_unit_test(the_loss_of_its_parents_node_ends_it),
+        cmocka_unit_test(more_nodes_than_fit_the_stack_are_all_seen),
+        cmocka_unit_test(without_a_cluster_there_is_only_this_node),
         cmocka_unit_test(a_killed_supervisor_tells_other_nodes),
         cmocka_unit_test(the_authority_may_forbid_a_placement),
         cmocka_unit_test(a_superseded_supervisor_does_not_start),

@@ -60,6 +60,9 @@ struct tree {
     struct dz_buf last;    /* the last answer's value */
     enum tree_function function;
     const char *choice;    /* of the selector function */
+    struct dz_pid parent;  /* of the supervisors started */
+    uint32_t idle_nodes;   /* known, not connected */
+    bool hashes;           /* behaviours are files */
     bool far_there;
     bool far_holds;        /* starts there wait for tree_far_up, or for a cancel */
     bool far_disobeys;
@@ -386,6 +389,7 @@ static inline int tree_spawn_far(void *ctx, struct dz_thread *t, const char *nod
                            .ref = (*take)->ref};
     memcpy(f->id, s.child_id.s, s.child_id.len);
     *cancel = (struct dz_pid){w->rig.far, UINT32_MAX, w->far_count};
+    assert_int_equal(s.hash.len, w->hashes ? 32 : 0);
     tree_note(w, "far spawn %s %.*s %d", f->id, (int)s.path.len, s.path.s, (int)(s.epoch.len / 8));
     dz_msg_free(*take);
     *take = NULL;
@@ -448,10 +452,24 @@ static inline int tree_wire(void *ctx, struct dz_thread *t, struct dz_msg **take
 static inline size_t tree_candidates(void *ctx, struct dz_candidate *out, size_t cap)
 {
     struct tree *w = ctx;
-    assert_true(cap >= 2);
-    out[0] = (struct dz_candidate){.node = 0, .id = dz_nodes_self_id(&w->rig.rt.nodes), .local = true, .connected = true};
-    out[1] = (struct dz_candidate){.node = w->rig.far, .id = FAR_NODE, .connected = true};
-    return w->far_there ? 2 : 1;
+    size_t count = 0;
+    struct dz_candidate here = {.node = 0, .id = dz_nodes_self_id(&w->rig.rt.nodes), .local = true, .connected = true};
+    struct dz_candidate idle = {.node = w->rig.far + 1, .id = "idle@10.0.0.3:4000"};
+    struct dz_candidate far = {.node = w->rig.far, .id = FAR_NODE, .connected = true};
+    out[count++] = here;
+    for (uint32_t i = 0; i < w->idle_nodes; i++, count++)
+        if (count < cap)
+            out[count] = idle;
+    if (w->far_there && count < cap)
+        out[count] = far;
+    return count + w->far_there;
+}
+
+static inline bool tree_behavior_hash(void *ctx, const char *name, size_t len, uint8_t hash[32])
+{
+    assert_true(len > 0 && name);
+    memset(hash, 'h', 32);
+    return tree_of(ctx)->hashes;
 }
 
 static inline void tree_candidate_records(void *ctx, struct dz_build *b)
@@ -652,8 +670,12 @@ static inline void tree_lose_far(struct tree *w)
 static inline uint64_t tree_post_start(struct tree *w, const char *text, uint32_t flags)
 {
     struct dz_buf spec = literal(text);
-    struct dz_spawn s = {
-        .what = DZ_SPAWN_SUPERVISOR, .flags = flags, .spec = spec.data, .spec_len = spec.len, .timeout_ms = DZ_INFINITY};
+    struct dz_spawn s = {.what = DZ_SPAWN_SUPERVISOR,
+                         .flags = flags,
+                         .spec = spec.data,
+                         .spec_len = spec.len,
+                         .timeout_ms = DZ_INFINITY,
+                         .parent = w->parent};
     struct dz_msg *m = dz_spawn_pack(&w->rig.rt.nodes, &s);
     dz_buf_fini(&spec);
     assert_non_null(m);
@@ -702,7 +724,8 @@ static inline void tree_init(struct tree *w)
                                    .root_epoch = tree_root_epoch,
                                    .placed = tree_placed,
                                    .place_waits = tree_place_waits,
-                                   .may_place = tree_may_place};
+                                   .may_place = tree_may_place,
+                                   .behavior_hash = tree_behavior_hash};
     dz_driver_init(&w->driver, &w->rig.rt, &ports);
     assert_int_equal(
         dz_native_new(&w->rig.threads[0], &tree_desk_ops, w, true, NULL, DZ_PID_NONE, NULL, &desk), 0);

@@ -8,13 +8,15 @@
 ---     call { op = "clear" }                                   -> how many there were (also as a cast)
 ---     call "stats"                                            -> { entries, hits, misses, evicted, expired }
 ---
---- Keys are strings, numbers, booleans, pids. An entry is never handed out after its time, whenever the sweep comes.
+--- Keys are strings, numbers, booleans, pids. An entry is never handed out after its time, whenever the sweep
+--- comes.
 
 local dozor = require "dozor"
 
 local M = { version = 1 }
 
--- Entries form a ring through `head` in the order of their last use: head.next is the newest, head.prev the oldest.
+-- Entries form a ring through `head` in the order of their last use: head.next is the newest, head.prev the
+-- oldest.
 
 local function unlink(entry)
   entry.prev.next, entry.next.prev = entry.next, entry.prev

@@ -7,7 +7,8 @@
 ---     call { op = "set", to = n }    -> the value before
 ---     cast "increment", "decrement", { op = "add", by = n }, { op = "set", to = n }
 ---
---- Calls are answered in the order they come, so the values that `add` returns are all different: it hands out numbers.
+--- Calls are answered in the order they come, so the values that `add` returns are all different: it hands
+--- out numbers.
 
 local M = { version = 1 }
 

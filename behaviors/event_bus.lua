@@ -5,8 +5,9 @@
 ---     cast { op = "publish", topic = t, data = v }      (as a call: -> how many processes got it)
 ---     call "topics"                                     -> { [topic] = number of subscribers }
 ---
---- A topic is text with dots; a subscription to "orders.*" takes every topic that begins with "orders.", one to "*" all. A process
---- subscribed in several ways gets each message once. The bus watches its subscribers: one that ends is forgotten.
+--- A topic is text with dots; a subscription to "orders.*" takes every topic that begins with "orders.", one
+--- to "*" all. A process subscribed in several ways gets each message once. The bus watches its subscribers:
+--- one that ends is forgotten.
 
 local dozor = require "dozor"
 

@@ -7,7 +7,8 @@
 ---     call { op = "peek", key = k }                 -> how many tokens there are
 ---     cast { op = "reset", key = k }                full again
 ---
---- `key` may be left out: one bucket for all. A bucket that was not used for idle_ms is forgotten (it would be full anyway).
+--- `key` may be left out: one bucket for all. A bucket that was not used for idle_ms is forgotten (it would
+--- be full anyway).
 
 local dozor = require "dozor"
 

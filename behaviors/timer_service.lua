@@ -1,4 +1,5 @@
---- timer_service.lua - messages later, once or again and again, that outlive who asked for them but not who gets them.
+--- timer_service.lua - messages later, once or again and again, that outlive who asked for them but not who
+--- gets them.
 ---
 ---     call { op = "after", ms = n, to = pid, message = v }   -> id
 ---     call { op = "every", ms = n, to = pid, message = v }   -> id; the first one after n ms; beats do not drift

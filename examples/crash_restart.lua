@@ -1,4 +1,5 @@
---- crash_restart.lua - a behaviour, its supervisor, a crash and the restart. Run: dozor run examples/crash_restart.lua
+--- crash_restart.lua - a behaviour, its supervisor, a crash and the restart. Run: dozor run
+--- examples/crash_restart.lua
 
 local dozor = require "dozor"
 local main = dozor.self()

@@ -1,6 +1,7 @@
 --- logging_system.lua - two kinds of dependence in one system, by a supervisor inside a supervisor:
 ---   LogWriter stands alone: its crash restarts only itself (one_for_one);
----   LogAggregator -> AlertManager: the aggregator's crash restarts both, the manager's only itself (rest_for_one).
+---   LogAggregator -> AlertManager: the aggregator's crash restarts both, the manager's only itself
+--- (rest_for_one).
 --- Run: dozor run examples/logging_system.lua
 
 local dozor = require "dozor"

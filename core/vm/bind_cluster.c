@@ -19,7 +19,10 @@ static int global_whereis(lua_State *L)
     size_t len;
     const char *name = luaL_checklstring(L, 1, &len);
     struct dz_rt *rt = dz_vm_rt(L);
-    dz_vm_push_pid(L, rt->ports.global_whereis ? rt->ports.global_whereis(rt->ports.ctx, name, len) : DZ_PID_NONE);
+    struct dz_pid pid = DZ_PID_NONE;
+    if (rt->ports.global_whereis)
+        pid = rt->ports.global_whereis(rt->ports.ctx, name, len);
+    dz_vm_push_pid(L, pid);
     return 1;
 }
 
@@ -37,8 +40,8 @@ static void mark_there(struct dz_thread *t, void *arg)
     dz_free(pid);
 }
 
-/* mark_global(pid): the process will have a cluster-wide name, so its end has to free it. Only for processes of this host; the
- * flag is its own thread's. */
+/* mark_global(pid): the process will have a cluster-wide name, so its end has to free it. Only for processes
+ * of this host; the flag is its own thread's. */
 static int mark_global(lua_State *L)
 {
     struct dz_pid pid;

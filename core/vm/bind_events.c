@@ -19,8 +19,8 @@ static int events_pid(lua_State *L)
     return 1;
 }
 
-/* spawn_hidden(what): a process on this worker that dozor.processes does not show and that keeps no host running; `what` is a
- * function, or a behaviour table. The answer is its pid. */
+/* spawn_hidden(what): a process on this worker that dozor.processes does not show and that keeps no host
+ * running; `what` is a function, or a behaviour table. The answer is its pid. */
 static int spawn_hidden(lua_State *L)
 {
     uint8_t reference[DZ_VM_FUNCTION_BYTES];

@@ -23,8 +23,8 @@ static size_t read_fields(lua_State *L, struct dz_log_field *fields)
     return count;
 }
 
-/* log(level, text [, names, values]): level 0 debug .. 3 error; both lists hold strings. Without the lists it only tells whether
- * such a line would be written when `text` is nil. */
+/* log(level, text [, names, values]): level 0 debug .. 3 error; both lists hold strings. Without the lists it
+ * only tells whether such a line would be written when `text` is nil. */
 static int log_line(lua_State *L)
 {
     const struct dz_log *log = dz_vm_rt(L)->log;

@@ -1,6 +1,7 @@
 /* bind_supervisor.c - see bind_supervisor.h.
- * A spec is plain data but for its functions, which the codec writes as references. A behaviour table must become one too,
- * though tables are data: Lua code wraps it in the C function `stand_in`, and the codec writes the table's reference instead. */
+ * A spec is plain data but for its functions, which the codec writes as references. A behaviour table must
+ * become one too, though tables are data: Lua code wraps it in the C function `stand_in`, and the codec
+ * writes the table's reference instead. */
 #include "vm/bind_supervisor.h"
 
 #include <string.h>
@@ -13,7 +14,10 @@ static int spawn_supervisor(lua_State *L)
 {
     dz_vm_check_wait(L, "supervisor.start");
     struct dz_msg *spec = dz_codec_message(L, 1, "spec", DZ_CODEC_FUNCTIONS, DZ_MSG_SEND);
-    struct dz_spawn s = {.what = DZ_SPAWN_SUPERVISOR, .timeout_ms = DZ_INFINITY, .spec = spec->data, .spec_len = spec->len};
+    struct dz_spawn s = {.what = DZ_SPAWN_SUPERVISOR,
+                         .timeout_ms = DZ_INFINITY,
+                         .spec = spec->data,
+                         .spec_len = spec->len};
     struct dz_msg *m = dz_spawn_pack(&dz_vm_rt(L)->nodes, &s);
     dz_msg_free(spec);
     return dz_bind_spawn_here(L, m);
@@ -52,8 +56,10 @@ static int register_selector(lua_State *L)
     struct dz_selectors *selectors = dz_vm_shared_of(L)->selectors;
     luaL_checktype(L, 2, LUA_TFUNCTION);
     dz_vm_function_ref(L, 2, bytes);
-    struct dz_sup_function function = {
-        .worker = read_u32(bytes), .generation = read_u32(bytes + 4), .number = read_u32(bytes + 8), .kind = (char)bytes[12]};
+    struct dz_sup_function function = {.worker = read_u32(bytes),
+                                       .generation = read_u32(bytes + 4),
+                                       .number = read_u32(bytes + 8),
+                                       .kind = (char)bytes[12]};
     int err = selectors ? dz_selectors_register(selectors, name, len, &function) : DZ_OK;
     if (err && err != DZ_EEXIST)
         return dz_vm_raise(L, err, "%s", dz_err_text(err));

@@ -11,7 +11,8 @@
 /* Adds core.spawn_supervisor(spec), core.behavior_reference(table) and core.register_selector(name, fn). */
 void dz_bind_supervisor_open(lua_State *L);
 
-/* True when the function at idx stands for a behaviour table (core.behavior_reference made it); the table is then pushed. */
+/* True when the function at idx stands for a behaviour table (core.behavior_reference made it); the table is
+ * then pushed. */
 bool dz_bind_supervisor_push_table(lua_State *L, int idx);
 
 #endif

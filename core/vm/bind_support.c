@@ -10,7 +10,8 @@ int dz_bind_spawn_here(lua_State *L, struct dz_msg *spawn)
     return dz_vm_ask_spawn(L, dz_vm_thread(L)->index, &spawn, DZ_INFINITY);
 }
 
-/* make_error(code, message [, fields]) -> the error table, for Lua code that raises what the core would raise. */
+/* make_error(code, message [, fields]) -> the error table, for Lua code that raises what the core would
+ * raise. */
 static int make_error(lua_State *L)
 {
     const char *code = luaL_checkstring(L, 1);

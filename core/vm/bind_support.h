@@ -7,8 +7,8 @@
 
 #include "vm/vm.h"
 
-/* Sends the packed SPAWN to this worker and waits for its answer without a deadline; `return` the result at once. NULL is out of
- * memory. Check with dz_vm_check_wait before. */
+/* Sends the packed SPAWN to this worker and waits for its answer without a deadline; `return` the result at
+ * once. NULL is out of memory. Check with dz_vm_check_wait before. */
 int dz_bind_spawn_here(lua_State *L, struct dz_msg *spawn);
 
 /* Adds core.make_error(code, message [, fields]). */

@@ -1,8 +1,9 @@
 /* bind_uv.c - see bind_uv.h.
  *
- * Every function of luv, and every method of its handles, is wrapped: function arguments become `owned` closures that know the
- * process they were passed by, and a new handle is noted under that process. luv calls its callbacks through call_callback,
- * which finds the owned closure and runs the function in it as that process. */
+ * Every function of luv, and every method of its handles, is wrapped: function arguments become `owned`
+ * closures that know the process they were passed by, and a new handle is noted under that process. luv calls
+ * its callbacks through call_callback, which finds the owned closure and runs the function in it as that
+ * process. */
 #include "vm/bind_uv.h"
 
 #include <luv/luv.h>
@@ -54,7 +55,8 @@ static int keep_trace(lua_State *L)
     return 1;
 }
 
-/* Takes the error on top. It is looked at on a coroutine of its own: the main one, where callbacks run, is not free. */
+/* Takes the error on top. It is looked at on a coroutine of its own: the main one, where callbacks run, is
+ * not free. */
 static void leave_failed(lua_State *L, struct dz_vm *vm, struct dz_vm_frame *frame)
 {
     registry_get(L, &desk_key);
@@ -66,7 +68,8 @@ static void leave_failed(lua_State *L, struct dz_vm *vm, struct dz_vm_frame *fra
     dz_vm_leave(vm, frame, desk, true);
 }
 
-/* Calls the function below nargs values as the process; on failure it has ended the process and nothing is left on the stack. */
+/* Calls the function below nargs values as the process; on failure it has ended the process and nothing is
+ * left on the stack. */
 static int call_as(lua_State *L, struct dz_pid pid, int nargs, int nresults)
 {
     struct dz_vm *vm = dz_vm_of(L);

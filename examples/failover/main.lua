@@ -1,5 +1,5 @@
---- main.lua - the first node of scripts/failover.lua: spreads workers over three nodes, kills one node, watches its workers come up
---- elsewhere while the others never notice, and ends the whole cluster.
+--- main.lua - the first node of scripts/failover.lua: spreads workers over three nodes, kills one node,
+--- watches its workers come up elsewhere while the others never notice, and ends the whole cluster.
 
 local dozor = require "dozor"
 

@@ -1,5 +1,6 @@
---- one_for_all.lua - a coordinator and two replicas that hold copies of what it knows: when one of the three crashes, the others'
---- state is worth nothing, so all are stopped in reverse order and started again in order.
+--- one_for_all.lua - a coordinator and two replicas that hold copies of what it knows: when one of the three
+--- crashes, the others' state is worth nothing, so all are stopped in reverse order and started again in
+--- order.
 --- Run: dozor run examples/strategies/one_for_all.lua
 
 local dozor = require "dozor"

@@ -1,4 +1,5 @@
---- one_for_one.lua - independent request handlers: when one crashes, only that one is started again; the others keep their counts.
+--- one_for_one.lua - independent request handlers: when one crashes, only that one is started again; the
+--- others keep their counts.
 --- Run: dozor run examples/strategies/one_for_one.lua
 
 local dozor = require "dozor"

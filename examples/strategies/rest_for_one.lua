@@ -1,5 +1,5 @@
---- rest_for_one.lua - a pipeline Fetcher -> Transformer -> Loader, where each stage depends on those before it: when the
---- Transformer crashes it is started again together with the Loader, and the Fetcher goes on.
+--- rest_for_one.lua - a pipeline Fetcher -> Transformer -> Loader, where each stage depends on those before
+--- it: when the Transformer crashes it is started again together with the Loader, and the Fetcher goes on.
 --- Run: dozor run examples/strategies/rest_for_one.lua         (with the crash: ... rest_for_one.lua crash)
 
 local dozor = require "dozor"

@@ -1,4 +1,5 @@
---- check.lua - arguments of the Lua side of the API: what is wrong is raised as the core raises it, at the caller's line.
+--- check.lua - arguments of the Lua side of the API: what is wrong is raised as the core raises it, at the
+--- caller's line.
 
 local core = require "dozor.core"
 
@@ -66,7 +67,8 @@ function M.nearest(word, known)
   return best, least
 end
 
---- An options table: nil stands for an empty one; unknown keys raise `bad_argument` naming the nearest known one.
+--- An options table: nil stands for an empty one; unknown keys raise `bad_argument` naming the nearest known
+--- one.
 ---@param argument string
 ---@param value any
 ---@param known string[]

@@ -1,4 +1,5 @@
---- cluster.lua - this host's place in a cluster. The system service of the host does the work; these are its questions.
+--- cluster.lua - this host's place in a cluster. The system service of the host does the work; these are its
+--- questions.
 
 local core = require "dozor.core"
 local check = require "dozor.check"
@@ -12,8 +13,9 @@ local function ask(code, value)
   return core.result()
 end
 
---- Joins the cluster (or begins one). Returns after the first exchange with every seed that answers, at most about 2 s, so that
---- a supervisor started on the next line sees those nodes. Seeds that are not up are dialled again for ever.
+--- Joins the cluster (or begins one). Returns after the first exchange with every seed that answers, at most
+--- about 2 s, so that a supervisor started on the next line sees those nodes. Seeds that are not up are
+--- dialled again for ever.
 --- Raises `invalid_config`, `invalid_node_id`, `address_in_use`, `already_started`.
 ---@param config dozor.ClusterConfig
 ---@return string node_id

@@ -1,6 +1,6 @@
 --- events.lua - subscriptions to what happens on this node, or in the whole cluster.
---- The handler runs in a hidden process of its own on the subscriber's worker: it sees the subscriber's locals, and what goes
---- wrong in it harms nobody else. The event hub sends it each event as a message.
+--- The handler runs in a hidden process of its own on the subscriber's worker: it sees the subscriber's
+--- locals, and what goes wrong in it harms nobody else. The event hub sends it each event as a message.
 
 local core = require "dozor.core"
 local check = require "dozor.check"
@@ -25,8 +25,9 @@ local function report(err)
   log.error("an event handler raised an error and was unsubscribed: " .. tostring(err), fields)
 end
 
---- What the hidden process does. The script's own process ends when the script has been read to its end, while the host lives on:
---- what it subscribed to stays. `sub` is shared with the unsubscribe function: both live in this Lua state.
+--- What the hidden process does. The script's own process ends when the script has been read to its end,
+--- while the host lives on: what it subscribed to stays. `sub` is shared with the unsubscribe function: both
+--- live in this Lua state.
 local function run(sub, handler, filter)
   core.request(core.events(), request.SUBSCRIBE, filter)
   core.result()
@@ -49,17 +50,21 @@ local function run(sub, handler, filter)
   sub.active = false
 end
 
---- Calls `handler(event)` for each event, in order. The subscription stands when this returns: what happens in the next line is
---- seen. It ends with the process that made it (one made by the script's main process outlives the script's normal return), by
---- the returned function, and when the handler raises.
+--- Calls `handler(event)` for each event, in order. The subscription stands when this returns: what happens
+--- in the next line is seen. It ends with the process that made it (one made by the script's main process
+--- outlives the script's normal return), by the returned function, and when the handler raises.
 ---@param handler fun(event: dozor.Event)
 ---@param opts? { cluster?: boolean, types?: string[] } `cluster`: other nodes' events too; `types`: only these
 ---@return fun() unsubscribe
 function M.on_event(handler, opts)
   check.func("handler", handler)
   opts = check.options("options", opts, { "cluster", "types" })
-  if opts.types ~= nil and not is_names(opts.types) then check.fail("options.types", "a list of event types", opts.types) end
-  if opts.cluster ~= nil and type(opts.cluster) ~= "boolean" then check.fail("options.cluster", "a boolean", opts.cluster) end
+  if opts.types ~= nil and not is_names(opts.types) then
+    check.fail("options.types", "a list of event types", opts.types)
+  end
+  if opts.cluster ~= nil and type(opts.cluster) ~= "boolean" then
+    check.fail("options.cluster", "a boolean", opts.cluster)
+  end
 
   local me = process.self()
   local sub = { active = true, subscriber = me, is_main = process.whereis("main") == me }
@@ -74,9 +79,9 @@ function M.on_event(handler, opts)
   end
 end
 
---- Calls `fn()` when the host stops (dozor.shutdown, SIGINT, SIGTERM, the end of a script with nothing left to do), before its
---- supervisors do. Hooks run one after another in the order they were given; one that takes longer than 5 s is killed. They run
---- in a process of their own and may wait.
+--- Calls `fn()` when the host stops (dozor.shutdown, SIGINT, SIGTERM, the end of a script with nothing left
+--- to do), before its supervisors do. Hooks run one after another in the order they were given; one that
+--- takes longer than 5 s is killed. They run in a process of their own and may wait.
 ---@param fn fun()
 function M.on_shutdown(fn)
   check.func("fn", fn)

@@ -1,5 +1,6 @@
---- global.lua - names known in the whole cluster. Registering asks every connected node (at most 1 s); a conflict that a
---- partition made is settled when it heals: one owner wins everywhere, the loser gets { type = "name_conflict", name, winner }.
+--- global.lua - names known in the whole cluster. Registering asks every connected node (at most 1 s); a
+--- conflict that a partition made is settled when it heals: one owner wins everywhere, the loser gets { type
+--- = "name_conflict", name, winner }.
 
 local core = require "dozor.core"
 local check = require "dozor.check"
@@ -13,7 +14,8 @@ local function ask(code, value)
   return core.result()
 end
 
---- Gives a process the name; it is free again when the process ends. Waits. Raises `name_taken` (name, owner), `noproc`.
+--- Gives a process the name; it is free again when the process ends. Waits. Raises `name_taken` (name,
+--- owner), `noproc`.
 ---@param name string
 ---@param pid? dozor.Pid default: the calling process
 function M.register(name, pid)

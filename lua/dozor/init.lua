@@ -27,8 +27,8 @@ function M.node()
   return core.node()
 end
 
---- Stops the host in order, as SIGTERM does: shutdown hooks, supervisors in reverse order of their start, the cluster. Returns as
---- soon as that has begun.
+--- Stops the host in order, as SIGTERM does: shutdown hooks, supervisors in reverse order of their start, the
+--- cluster. Returns as soon as that has begun.
 ---@param code? integer exit code of the program, 0 to 255; default 0
 function M.shutdown(code)
   if code == nil then code = 0 end

@@ -1,7 +1,7 @@
 --- json.lua - lua-cjson, set up so that everything that can be a message can be shown.
---- NaN and infinities become null (JSON has neither), lists with holes become arrays with nulls while they are not much longer
---- than what they hold, numbers keep 14 digits (the most lua-cjson gives). 64-bit cdata integers become text, as most readers of JSON
---- would round them.
+--- NaN and infinities become null (JSON has neither), lists with holes become arrays with nulls while they
+--- are not much longer than what they hold, numbers keep 14 digits (the most lua-cjson gives). 64-bit cdata
+--- integers become text, as most readers of JSON would round them.
 
 local cjson = require("cjson").new()
 
@@ -18,7 +18,9 @@ local function plain(value, depth)
   if type(value) == "cdata" then return (tostring(value):gsub("U?LL$", "")) end
   if type(value) ~= "table" or depth > 64 then return value end
   local copy = {}
-  for key, item in pairs(value) do copy[type(key) == "boolean" and tostring(key) or key] = plain(item, depth + 1) end
+  for key, item in pairs(value) do
+    copy[type(key) == "boolean" and tostring(key) or key] = plain(item, depth + 1)
+  end
   return copy
 end
 

@@ -1,4 +1,5 @@
---- log.lua - lines for the host's log, with named values behind the text. Lines below the host's level cost next to nothing.
+--- log.lua - lines for the host's log, with named values behind the text. Lines below the host's level cost
+--- next to nothing.
 
 local core = require "dozor.core"
 local check = require "dozor.check"

@@ -7,7 +7,8 @@ local M = {}
 
 local pairs, type = pairs, type
 
---- The name under which every worker and node finds the behaviour, when the table is a module's; else a reference to the table.
+--- The name under which every worker and node finds the behaviour, when the table is a module's; else a
+--- reference to the table.
 local function behavior_value(table_)
   return registry.name_of(table_) or core.behavior_reference(table_)
 end

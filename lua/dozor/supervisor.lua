@@ -1,4 +1,5 @@
---- supervisor.lua - supervisors: started from a spec, asked and changed by requests to their pid, from any node.
+--- supervisor.lua - supervisors: started from a spec, asked and changed by requests to their pid, from any
+--- node.
 --- A supervisor is a process of the core; nothing here runs inside it.
 
 local core = require "dozor.core"
@@ -12,7 +13,8 @@ local M = {}
 
 local pairs, type = pairs, type
 
--- ---------------------------------------------------------------------------------------------------------- specs --
+-- ----------------------------------------------------------------------------------------------------------
+-- specs --
 
 local function is_child_spec(value)
   for key in pairs(value) do
@@ -46,7 +48,8 @@ local function named_spec(name, args)
   return spec
 end
 
--- ------------------------------------------------------------------------------------------------------- requests --
+-- -------------------------------------------------------------------------------------------------------
+-- requests --
 
 local GONE = { noproc = true, unhandled_call = true }
 
@@ -69,7 +72,8 @@ local function ask(sup, code, value, functions)
   if ok then return answer end
   if type(answer) == "table" and GONE[answer.code] then
     local shown = type(sup) == "table" and tostring(sup.name) or tostring(sup)
-    error(core.make_error("supervisor_not_found", ("there is no supervisor %s"):format(shown), { supervisor = sup }), 0)
+    error(core.make_error("supervisor_not_found", ("there is no supervisor %s"):format(shown),
+      { supervisor = sup }), 0)
   end
   error(answer, 0)
 end
@@ -88,8 +92,8 @@ local function stays_here(err)
     { field = field }), 0)
 end
 
---- Starts a supervisor and its children, in order. It is linked to nobody: it lives until it is stopped, gives up, or the host
---- goes. Waits until every child has started.
+--- Starts a supervisor and its children, in order. It is linked to nobody: it lives until it is stopped,
+--- gives up, or the host goes. Waits until every child has started.
 ---@param spec dozor.SupervisorSpec|string the spec, or the name of a registered one
 ---@param args? any[] for a registered spec that is a function
 ---@return dozor.Pid
@@ -100,13 +104,15 @@ function M.start(spec, args)
     if not found then return process.spawn(spec, args, { timeout_ms = "infinity" }) end
     spec = found
   end
-  if type(spec) ~= "table" then check.fail("spec", "a supervisor spec or the name of a registered one", spec) end
+  if type(spec) ~= "table" then
+    check.fail("spec", "a supervisor spec or the name of a registered one", spec)
+  end
   core.spawn_supervisor(specs.prepare(spec))
   return core.result()
 end
 
---- Stops the children in reverse order of their start, then the supervisor. When this returns none of its processes lives on
---- any reachable node. Stopping one that is gone does nothing.
+--- Stops the children in reverse order of their start, then the supervisor. When this returns none of its
+--- processes lives on any reachable node. Stopping one that is gone does nothing.
 ---@param sup dozor.Dest
 ---@param reason? any default "normal"
 function M.stop(sup, reason)
@@ -121,7 +127,9 @@ end
 ---@return dozor.Pid pid
 ---@return string id the child's id, under simple_one_for_one a generated one
 function M.start_child(sup, child)
-  if child ~= nil and type(child) ~= "table" then check.fail("child", "a child spec or a list of args", child) end
+  if child ~= nil and type(child) ~= "table" then
+    check.fail("child", "a child spec or a list of args", child)
+  end
   local value, here = child or {}, is_here(sup)
   if is_child_spec(value) then value = specs.prepare_child(value) end
   local ok, answer = pcall(ask, sup, request.START_CHILD, value, here)

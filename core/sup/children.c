@@ -133,13 +133,15 @@ void dz_children_free(struct dz_sup_child *c)
     dz_free(c);
 }
 
+/* One whose end still waits in the queue is active until its turn: auto-shutdown goes by the order of the ends. */
 void dz_children_set_status(struct dz_sup *s, struct dz_sup_child *c, enum dz_sup_status status)
 {
-    if (c->spec->significant) {
-        s->significant_active -= c->status != DZ_CHILD_STOPPED;
-        s->significant_active += status != DZ_CHILD_STOPPED;
-    }
+    bool active = status != DZ_CHILD_STOPPED || c->process == DZ_PROCESS_DEAD;
     c->status = status;
+    if (!c->spec->significant || active == c->active)
+        return;
+    s->significant_active += active ? 1u : -1u;
+    c->active = active;
 }
 
 struct dz_sup_node *dz_children_node(struct dz_sup *s, uint32_t node)

@@ -86,6 +86,7 @@ struct dz_sup_child {
     bool doomed; /* terminate_child waits for its end */
     uint64_t doomed_by;
 
+    bool active;   /* significant, and counted in significant_active */
     bool in_round; /* the round has stopped it and not reached it yet */
     bool blocker;  /* RESTARTING with a retry ahead */
     bool counted;  /* the retry ahead has been counted */

@@ -331,6 +331,24 @@ static void all_significant_children_must_end_first(void **state)
     world_delete(w);
 }
 
+static void an_end_that_waits_its_turn_does_not_shut_down_before_it(void **state)
+{
+    (void)state;
+    struct world *w = world_started(AUTO("all_significant"));
+    world_end(w, "a", "\"boom\"");
+    world_end(w, "s", "\"boom\"");
+    struct dz_buf n = literal("{ id = \"n\", behavior = \"w\", significant = true }");
+    dz_sup_start_child(w->sup, w->now, 1, n.data, n.len);
+    world_drain(w);
+    dz_buf_fini(&n);
+    world_end(w, "t", "\"normal\"");
+    world_run(w);
+    world_expect(w, "start a@0\n+ restarted a 1 boom\n+ stopped s boom\nstart n@0\n+ started n\nreply 1 ok n\n"
+                    "+ stopped t normal\n");
+    assert_true(dz_sup_is_running(w->sup));
+    world_delete(w);
+}
+
 static void terminate_child_of_a_significant_child_shuts_nothing_down(void **state)
 {
     (void)state;
@@ -452,6 +470,7 @@ int main(void)
         cmocka_unit_test(max_restarts_zero_ends_with_the_first_restart_and_says_why),
         cmocka_unit_test(any_significant_child_that_ends_shuts_the_supervisor_down),
         cmocka_unit_test(all_significant_children_must_end_first),
+        cmocka_unit_test(an_end_that_waits_its_turn_does_not_shut_down_before_it),
         cmocka_unit_test(terminate_child_of_a_significant_child_shuts_nothing_down),
         cmocka_unit_test(a_significant_sibling_stopped_by_a_round_shuts_nothing_down),
         cmocka_unit_test(a_superseded_child_counts_nowhere_and_stays_ended),

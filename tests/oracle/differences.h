@@ -32,6 +32,10 @@
     X(round_not_reached, CUT,                                                                                \
       "all_significant: a child that an interrupted round has not reached yet counts as restarting; "        \
       "OTP does not count it and shuts down")                                                                \
+    X(stale_retry, CUT,                                                                                      \
+      "a round of another child cancels the retry that lies ahead; OTP's stays in the queue, finds the "     \
+      "child "                                                                                               \
+      "failed again, and retries before what came in meanwhile")                                             \
     X(restart_running, THEIRS,                                                                               \
       "restart_child also while running or restarting: stop, start; OTP refuses, so it is asked to "         \
       "terminate first (a temporary child would be forgotten by that: skipped)")                             \

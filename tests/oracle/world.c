@@ -45,9 +45,12 @@ struct actor {
     unsigned plan_at;
     struct dz_sup *machine; /* of a supervisor that lives */
     bool ready;
+    bool asked_to_stop; /* by its parent, which it will hear of when its task's turn comes */
     bool told_to_stop;
     bool significant_end_waits; /* a significant child ended while another one was starting */
-    char end[32];               /* a supervisor's: why */
+    unsigned events;            /* a supervisor's: what it was told since it was last idle */
+    unsigned failed_at; /* a child's: its supervisor's `events` when its restart failed, 0: it did not */
+    char end[32];       /* a supervisor's: why */
 };
 
 enum task_kind {
@@ -171,6 +174,17 @@ static void check_round_goes_on(struct world *w, const struct actor *a)
         note(w, "cut round_goes_on");
 }
 
+/* Between two failures of one child, the first of them met by a round of another one's, more has come in:
+ * difference stale_retry. */
+static void check_stale_retry(struct world *w, struct actor *a)
+{
+    if (!a->restarting)
+        return;
+    if (a->failed_at > 1 && a->parent->events > a->failed_at)
+        note(w, "cut stale_retry");
+    a->failed_at = a->parent->events;
+}
+
 /* The end of a significant child stands before the retry of the child that keeps a round from finishing:
  * difference round_not_reached. */
 static void check_round_not_reached(struct world *w, const struct actor *a)
@@ -200,7 +214,7 @@ static void remember_significant_end(struct world *w, const struct actor *a)
 static bool busy(const struct actor *a)
 {
     if (a->machine != NULL)
-        return a->told_to_stop || !a->ready;
+        return a->asked_to_stop || !a->ready;
     return a->state != ACTOR_NONE && a->state != ACTOR_LIVE;
 }
 
@@ -225,7 +239,7 @@ static void make_machine(struct world *w, struct actor *a, struct dz_sup_spec **
     dz_sup_new(&a->machine, spec, &options);
     a->state = ACTOR_LIVE;
     a->ready = false;
-    a->told_to_stop = false;
+    a->asked_to_stop = a->told_to_stop = false;
     a->pid = (struct dz_pid){0, ++w->next_slot, 1};
     push(w, TASK_BOOT, a, ENDING_NORMAL);
 }
@@ -287,6 +301,7 @@ static void perform_stop(struct world *w, const struct dz_sup_stop_action *stop)
     if (a->state == ACTOR_DEAD)
         return; /* its end is on the way */
     if (a->machine != NULL) {
+        a->asked_to_stop = true;
         push(w, TASK_TELL_TO_STOP, a, ENDING_SHUTDOWN);
         return;
     }
@@ -393,6 +408,7 @@ static void report_failed(struct world *w, struct actor *a)
     uint64_t token = a->token;
     check_round_goes_on(w, a);
     check_round_not_reached(w, a);
+    check_stale_retry(w, a);
     a->state = ACTOR_NONE;
     a->pid = DZ_PID_NONE;
     a->token = 0;
@@ -409,6 +425,7 @@ static void report_ended(struct world *w, struct actor *a, enum ending reason)
     if (a->parent->machine == NULL)
         return;
     remember_significant_end(w, a);
+    a->parent->events++;
     dz_buf_init(&buf);
     world_term_reason(reason, &buf);
     dz_sup_exited(a->parent->machine, w->now_ms, pid, buf.data, buf.len, DZ_SUP_EXITED);
@@ -483,8 +500,10 @@ static void settle(struct world *w)
         w->task_count--;
         perform(w, &t);
     }
-    for (unsigned i = 0; i < w->actor_count && !blocked(w); i++)
+    for (unsigned i = 0; i < w->actor_count && !blocked(w); i++) {
         w->actors[i].significant_end_waits = false;
+        w->actors[i].events = w->actors[i].failed_at = 0;
+    }
 }
 
 /* --- when a step applies; oracle_peer.erl decides by the same rules --- */
@@ -563,6 +582,7 @@ static void ask(struct world *w, const struct step *s)
         note(w, "reply %u gone", w->asking);
         return;
     }
+    sup->events++;
     bool simple = script_is_simple(w->script, sup->path);
     const char *id = simple && a != NULL ? a->child_id : s->path;
     dz_buf_init(&buf);

@@ -27,7 +27,7 @@ struct dz_told {
     struct dz_told *next;
     enum dz_told_kind kind;
     uint64_t token;
-    int code;         /* START_FAILED */
+    int code; /* START_FAILED */
     bool refused;
     const char *text; /* NO_SELECTION: why, static storage */
 };
@@ -44,9 +44,9 @@ struct dz_pending {
     uint64_t deadline_ms;
     bool timed_out;
     bool inline_supervisor; /* made by this node's driver: it can be stopped in order while it starts */
-    bool adopt;           /* a start function: its process has another parent and is monitored instead */
+    bool adopt;             /* a start function: its process has another parent and is monitored instead */
     bool is_supervisor;
-    bool brutal_kill;     /* of its spec: should it have to be stopped before the machine hears of it */
+    bool brutal_kill; /* of its spec: should it have to be stopped before the machine hears of it */
     uint64_t shutdown_ms;
 };
 
@@ -54,8 +54,9 @@ struct dz_pending {
 struct dz_stopping {
     struct dz_stopping *next; /* under the same key: of another node */
     struct dz_pid pid;
-    uint64_t deadline_ms;     /* of the kill */
-    struct dz_pending *late;  /* it started too late; the start fails when it is gone. NULL: the machine knows it */
+    uint64_t deadline_ms; /* of the kill */
+    struct dz_pending
+        *late; /* it started too late; the start fails when it is gone. NULL: the machine knows it */
 };
 
 /* NAMING: until the cluster-wide name is ours, also when it has none and its first turn has not come. */
@@ -70,13 +71,13 @@ struct dz_supervisor {
     struct dz_pid starter; /* who asked for the supervisor */
     uint64_t starter_ref;
     bool ready;
-    uint64_t name_ref;     /* of the request for the cluster-wide name */
-    char *id;              /* the name, or sup_<n>@<node id> */
+    uint64_t name_ref; /* of the request for the cluster-wide name */
+    char *id;          /* the name, or sup_<n>@<node id> */
     struct dz_buf path;
     struct dz_buf epoch;
-    struct dz_map pending; /* ref of the SPAWN -> struct dz_pending */
-    struct dz_map tokens;  /* token -> the same */
-    struct dz_map stopping;/* slot << 32 | gen -> struct dz_stopping */
+    struct dz_map pending;  /* ref of the SPAWN -> struct dz_pending */
+    struct dz_map tokens;   /* token -> the same */
+    struct dz_map stopping; /* slot << 32 | gen -> struct dz_stopping */
     struct dz_told *told_first;
     struct dz_told *told_last;
     uint32_t questions;    /* not answered */
@@ -102,8 +103,8 @@ void dz_supervisor_look_at(struct dz_thread *t, struct dz_supervisor *s, uint64_
 /* --- driver_start.c: starts, selector functions --- */
 
 /* Tells the machine later, between two of its events. */
-void dz_supervisor_tell(struct dz_supervisor *s, enum dz_told_kind kind, uint64_t token, int code, bool refused,
-                        const char *text);
+void dz_supervisor_tell(struct dz_supervisor *s, enum dz_told_kind kind, uint64_t token, int code,
+                        bool refused, const char *text);
 /* Tells the first thing it is to be told; false when there is none. */
 bool dz_supervisor_told(struct dz_supervisor *s);
 void dz_supervisor_ask(struct dz_thread *t, struct dz_supervisor *s, const struct dz_sup_select *select);
@@ -121,9 +122,12 @@ void dz_supervisor_free_starts(struct dz_supervisor *s);
 
 /* --- driver_stop.c: stops --- */
 
-void dz_supervisor_stop_child(struct dz_thread *t, struct dz_supervisor *s, const struct dz_sup_stop_action *action);
-/* A process nobody wants any more; the start fails when it is gone. Takes the start, which is pending no longer. */
-void dz_supervisor_stop_late(struct dz_thread *t, struct dz_supervisor *s, struct dz_pending *p, struct dz_pid pid);
+void dz_supervisor_stop_child(struct dz_thread *t, struct dz_supervisor *s,
+                              const struct dz_sup_stop_action *action);
+/* A process nobody wants any more; the start fails when it is gone. Takes the start, which is pending no
+ * longer. */
+void dz_supervisor_stop_late(struct dz_thread *t, struct dz_supervisor *s, struct dz_pending *p,
+                             struct dz_pid pid);
 /* Starts and stops whose time is over; returns when the next one is due. */
 uint64_t dz_supervisor_overdue(struct dz_thread *t, struct dz_supervisor *s, uint64_t now_ms);
 /* Starts towards a lost node, and stops there. */

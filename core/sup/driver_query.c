@@ -233,7 +233,8 @@ static void put_affected(struct dz_build *b, const struct dz_sup_event *e)
 }
 
 /* `count` fields of its own follow. */
-static void put_head(struct dz_build *b, const struct dz_supervisor *s, const struct dz_sup_event *e, uint32_t count)
+static void put_head(struct dz_build *b, const struct dz_supervisor *s, const struct dz_sup_event *e,
+                     uint32_t count)
 {
     bool own = e->type == DZ_EVENT_SUPERVISOR_STARTED || e->type == DZ_EVENT_SUPERVISOR_STOPPED;
     bool child = !own && e->type != DZ_EVENT_NODE_FAILURE_DETECTED;

@@ -54,12 +54,13 @@ static void pending_delete(struct dz_supervisor *s, struct dz_pending *p)
     dz_free(p);
 }
 
-/* Not wanted any more: whoever works on it is told, and answers. A supervisor of this node stops what it has started
- * before it answers, so that nothing of it is left then. */
+/* Not wanted any more: whoever works on it is told, and answers. A supervisor of this node stops what it has
+ * started before it answers, so that nothing of it is left then. */
 static void withdraw(struct dz_thread *t, struct dz_supervisor *s, const struct dz_pending *p)
 {
     if (p->inline_supervisor)
-        dz_send_signal(t, DZ_MSG_STOP, dz_supervisor_pid(s), p->cancel, 0, t->rt->reasons[DZ_REASON_SHUTDOWN]);
+        dz_send_signal(t, DZ_MSG_STOP, dz_supervisor_pid(s), p->cancel, 0,
+                       t->rt->reasons[DZ_REASON_SHUTDOWN]);
     else
         dz_send_signal(t, DZ_MSG_ANSWERED, dz_supervisor_pid(s), p->cancel, p->ref, NULL);
 }
@@ -100,14 +101,14 @@ static void selected(struct dz_supervisor *s, uint64_t token, const char *node_i
     dz_build_init(&b, &buf);
     if (failure)
         dz_build_cstring(&b, failure);
-    dz_sup_selected(s->sup, dz_supervisor_now(s), token, nodes_all(&nodes), nodes.count, node_id, buf.len ? buf.data : NULL,
-                    buf.len);
+    dz_sup_selected(s->sup, dz_supervisor_now(s), token, nodes_all(&nodes), nodes.count, node_id,
+                    buf.len ? buf.data : NULL, buf.len);
     dz_buf_fini(&buf);
     dz_free(nodes.many);
 }
 
-void dz_supervisor_tell(struct dz_supervisor *s, enum dz_told_kind kind, uint64_t token, int code, bool refused,
-                        const char *text)
+void dz_supervisor_tell(struct dz_supervisor *s, enum dz_told_kind kind, uint64_t token, int code,
+                        bool refused, const char *text)
 {
     struct dz_told *told = dz_alloc_must(sizeof *told);
     *told = (struct dz_told){.kind = kind, .token = token, .code = code, .refused = refused, .text = text};
@@ -171,8 +172,8 @@ static void put_ask_args(struct dz_supervisor *s, struct dz_buf *buf, const char
     dz_build_cstring(&b, child_id);
 }
 
-static int send_ask(struct dz_thread *t, struct dz_supervisor *s, const struct dz_sup_function *f, const char *child_id,
-                    struct dz_pending *p)
+static int send_ask(struct dz_thread *t, struct dz_supervisor *s, const struct dz_sup_function *f,
+                    const char *child_id, struct dz_pending *p)
 {
     struct dz_buf function, args;
     dz_buf_init(&function);
@@ -252,7 +253,8 @@ static int child_path(struct dz_supervisor *s, const struct dz_sup_start *start,
                       struct dz_buf *epoch)
 {
     size_t id_len = strlen(start->child_id);
-    int err = dz_buf_reserve(path, s->path.len + 1 + id_len); /* one allocation, unless the id is full of slashes */
+    int err =
+        dz_buf_reserve(path, s->path.len + 1 + id_len); /* one allocation, unless the id is full of slashes */
     if (!err)
         err = dz_buf_append(path, s->path.data, s->path.len);
     if (!err)
@@ -291,7 +293,8 @@ static int send_start(struct dz_thread *t, struct dz_supervisor *s, const struct
     m->ref = p->ref;
     ports->count_placed(ports->ctx, start->node);
     int err;
-    if (local && !ports->place_waits(ports->ctx, spawn->path.s, spawn->path.len, spawn->epoch.s, spawn->epoch.len)) {
+    if (local &&
+        !ports->place_waits(ports->ctx, spawn->path.s, spawn->path.len, spawn->epoch.s, spawn->epoch.len)) {
         p->inline_supervisor = spawn->what == DZ_SPAWN_SUPERVISOR;
         err = dz_spawn_send(t, worker_for(s, start), &m, &p->cancel);
     } else if (rt->ports.spawn_far) {
@@ -379,7 +382,8 @@ static int code_of(const struct dz_msg *m)
     return code ? code : DZ_EINITFAILED;
 }
 
-/* The codes with which the child's own code did not get to answer; with any other the cause is the init's reason. */
+/* The codes with which the child's own code did not get to answer; with any other the cause is the init's
+ * reason. */
 static bool is_of_the_node(int code)
 {
     return code == DZ_ENOBEHAVIOR || code == DZ_ENONODE || code == DZ_ENAMETAKEN || code == DZ_ETIMEOUT ||
@@ -434,7 +438,8 @@ static bool is_elsewhere(const struct dz_nodes *nodes, const struct dz_pending *
 }
 
 /* True when the pending start is kept: its process has to go first. */
-static bool start_succeeded(struct dz_thread *t, struct dz_supervisor *s, struct dz_pending *p, const struct dz_msg *m)
+static bool start_succeeded(struct dz_thread *t, struct dz_supervisor *s, struct dz_pending *p,
+                            const struct dz_msg *m)
 {
     struct dz_rt *rt = t->rt;
     struct dz_sup_started started = {.is_supervisor = p->is_supervisor};
@@ -555,7 +560,8 @@ void dz_supervisor_lose_starts(struct dz_thread *t, struct dz_supervisor *s, uin
     }
 }
 
-/* The machine cancels every start; one that is up at this very moment is not reached by that, but by its parent's end. */
+/* The machine cancels every start; one that is up at this very moment is not reached by that, but by its
+ * parent's end. */
 void dz_supervisor_abandon_starts(struct dz_thread *t, struct dz_supervisor *s, struct dz_blob *reason)
 {
     uint64_t ref;

@@ -44,26 +44,29 @@ static struct dz_stopping *take(struct dz_supervisor *s, struct dz_pid pid)
 
 /* --- stopping --- */
 
-static void stop(struct dz_thread *t, struct dz_supervisor *s, struct dz_pid pid, bool brutal, uint64_t timeout_ms,
-                 struct dz_blob *reason, struct dz_pending *late)
+static void stop(struct dz_thread *t, struct dz_supervisor *s, struct dz_pid pid, bool brutal,
+                 uint64_t timeout_ms, struct dz_blob *reason, struct dz_pending *late)
 {
     uint64_t now = dz_supervisor_now(s);
     uint64_t deadline = !brutal && timeout_ms < DZ_TIME_INFINITY - now ? now + timeout_ms : DZ_TIME_INFINITY;
-    dz_send_signal(t, brutal ? DZ_MSG_KILL : DZ_MSG_STOP, dz_supervisor_pid(s), pid, 0, brutal ? NULL : reason);
+    dz_send_signal(t, brutal ? DZ_MSG_KILL : DZ_MSG_STOP, dz_supervisor_pid(s), pid, 0,
+                   brutal ? NULL : reason);
     if (deadline == DZ_TIME_INFINITY && !late)
         return;
     add(s, pid, deadline, late);
     dz_supervisor_look_at(t, s, deadline);
 }
 
-void dz_supervisor_stop_child(struct dz_thread *t, struct dz_supervisor *s, const struct dz_sup_stop_action *action)
+void dz_supervisor_stop_child(struct dz_thread *t, struct dz_supervisor *s,
+                              const struct dz_sup_stop_action *action)
 {
     bool superseded = strcmp(action->reason, "superseded") == 0;
     stop(t, s, action->pid, action->brutal, action->timeout_ms,
          t->rt->reasons[superseded ? DZ_REASON_SUPERSEDED : DZ_REASON_SHUTDOWN], NULL);
 }
 
-void dz_supervisor_stop_late(struct dz_thread *t, struct dz_supervisor *s, struct dz_pending *p, struct dz_pid pid)
+void dz_supervisor_stop_late(struct dz_thread *t, struct dz_supervisor *s, struct dz_pending *p,
+                             struct dz_pid pid)
 {
     stop(t, s, pid, p->brutal_kill, p->shutdown_ms, t->rt->reasons[DZ_REASON_SHUTDOWN], p);
 }
@@ -71,7 +74,8 @@ void dz_supervisor_stop_late(struct dz_thread *t, struct dz_supervisor *s, struc
 static void end_late(struct dz_supervisor *s, struct dz_pending *p)
 {
     bool timed_out = p->timed_out;
-    dz_supervisor_tell(s, DZ_TOLD_START_FAILED, p->token, timed_out ? DZ_ETIMEOUT : DZ_ENOCONNECTION, !timed_out, NULL);
+    dz_supervisor_tell(s, DZ_TOLD_START_FAILED, p->token, timed_out ? DZ_ETIMEOUT : DZ_ENOCONNECTION,
+                       !timed_out, NULL);
     dz_free(p);
 }
 

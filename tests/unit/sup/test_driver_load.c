@@ -107,24 +107,29 @@ static void put_child(struct dz_buf *out, uint64_t *seed, const char *id, uint32
 {
     static const char *const restarts[] = {"permanent", "transient", "temporary"};
     bool far = pick(seed, 5) == 0;
-    dz_buf_printf(out, "{ id = \"%s\", behavior = \"%s\", restart = \"%s\", start_timeout = 150, shutdown_timeout = %u%s }",
-                  id, behaviors[pick(seed, kinds)], restarts[pick(seed, 3)], 20 + 60 * pick(seed, 2),
-                  far ? ", node_selector = \"round_robin\"" : "");
+    dz_buf_printf(
+        out,
+        "{ id = \"%s\", behavior = \"%s\", restart = \"%s\", start_timeout = 150, shutdown_timeout = %u%s }",
+        id, behaviors[pick(seed, kinds)], restarts[pick(seed, 3)], 20 + 60 * pick(seed, 2),
+        far ? ", node_selector = \"round_robin\"" : "");
 }
 
 static void start_at_random(struct tree *w, uint64_t *seed)
 {
     struct dz_buf text;
     dz_buf_init(&text);
-    dz_buf_printf(&text, "{ strategy = \"%s\", restart_intensity = { max_restarts = %u, within_ms = 1000 }, children = { ",
-                  strategies[pick(seed, 3)], pick(seed, 6));
+    dz_buf_printf(
+        &text,
+        "{ strategy = \"%s\", restart_intensity = { max_restarts = %u, within_ms = 1000 }, children = { ",
+        strategies[pick(seed, 3)], pick(seed, 6));
     for (uint32_t i = 0; i < 4; i++) {
         char id[8];
         snprintf(id, sizeof id, "s%u", i);
         put_child(&text, seed, id, i == 3 && pick(seed, 4) == 0 ? 8 : 4);
         dz_buf_printf(&text, ", ");
     }
-    dz_buf_printf(&text, "{ id = \"in\", supervisor = { strategy = \"%s\", children = { ", strategies[pick(seed, 3)]);
+    dz_buf_printf(&text, "{ id = \"in\", supervisor = { strategy = \"%s\", children = { ",
+                  strategies[pick(seed, 3)]);
     put_child(&text, seed, "x", 5);
     dz_buf_printf(&text, ", ");
     put_child(&text, seed, "y", 4);
@@ -159,7 +164,8 @@ static void ask_at_random(struct tree *w, uint64_t *seed)
 
 static void hurt_at_random(struct tree *w, uint64_t *seed)
 {
-    struct tree_kid *kid = w->kid_count ? &w->kids[w->kid_count - 1 - pick(seed, w->kid_count < 12 ? w->kid_count : 12)] : NULL;
+    struct tree_kid *kid =
+        w->kid_count ? &w->kids[w->kid_count - 1 - pick(seed, w->kid_count < 12 ? w->kid_count : 12)] : NULL;
     if (kid && kid->actor)
         actor_send(&w->rig.threads[0], DZ_MSG_CAST, w->desk, kid->pid, 0, 1 + pick(seed, 2));
     if (w->far_count == 0)
@@ -212,7 +218,8 @@ static void end_at_random(struct tree *w, uint64_t *seed)
     const struct dz_blob *reason = w->rig.rt.reasons[DZ_REASON_NORMAL];
     uint32_t how = pick(seed, 5);
     if (how < 3)
-        dz_send_signal(&w->rig.threads[0], kinds[how], w->desk, w->sup, 0, w->rig.rt.reasons[DZ_REASON_SHUTDOWN]);
+        dz_send_signal(&w->rig.threads[0], kinds[how], w->desk, w->sup, 0,
+                       w->rig.rt.reasons[DZ_REASON_SHUTDOWN]);
     else
         tree_ask_raw(w, DZ_MSG_STOP, 0, reason->data, reason->len);
 }

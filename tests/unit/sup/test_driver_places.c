@@ -1,4 +1,5 @@
-/* test_driver_places.c - where children come from: functions, inner supervisors, other nodes, cluster-wide names. */
+/* test_driver_places.c - where children come from: functions, inner supervisors, other nodes, cluster-wide
+ * names. */
 #include "tree.h"
 
 #define ON_FAR "node_selector = { node = \"" FAR_NODE "\" }"
@@ -15,8 +16,9 @@ static void a_selector_function_gets_the_nodes_and_decides(void **state)
     w.far_there = true;
     tree_up(&w, "{ children = {} }");
     tree_ask(&w, DZ_REQ_START_CHILD, "{ id = \"a\", behavior = \"ok\", node_selector = function }");
-    tree_expect(&w, "function [[local@127.0.0.1:0,far@10.0.0.2:4000],a];"
-                    "far spawn a sup_1@local@127.0.0.1:0#7956156453446585/a 2;+child_started a;#2 [<pid>,a];");
+    tree_expect(&w,
+                "function [[local@127.0.0.1:0,far@10.0.0.2:4000],a];"
+                "far spawn a sup_1@local@127.0.0.1:0#7956156453446585/a 2;+child_started a;#2 [<pid>,a];");
     tree_fini(&w);
 }
 
@@ -86,11 +88,13 @@ static void a_selector_is_found_by_its_name(void **state)
     w.far_there = true;
     tree_up(&w, "{ children = {}, node_selector = { selector = \"mine\" } }");
     tree_ask(&w, DZ_REQ_START_CHILD, "{ id = \"a\", behavior = \"ok\" }");
-    tree_expect(&w, "#2 !no_available_node a no selector of this name is registered on the supervisor's node;");
+    tree_expect(&w,
+                "#2 !no_available_node a no selector of this name is registered on the supervisor's node;");
     assert_int_equal(dz_selectors_register(&w.driver.selectors, "mine", 4, &f), 0);
     tree_ask(&w, DZ_REQ_START_CHILD, "{ id = \"a\", behavior = \"ok\" }");
-    tree_expect(&w, "function [[local@127.0.0.1:0,far@10.0.0.2:4000],a];"
-                    "far spawn a sup_1@local@127.0.0.1:0#7956156453446585/a 2;+child_started a;#3 [<pid>,a];");
+    tree_expect(&w,
+                "function [[local@127.0.0.1:0,far@10.0.0.2:4000],a];"
+                "far spawn a sup_1@local@127.0.0.1:0#7956156453446585/a 2;+child_started a;#3 [<pid>,a];");
     tree_fini(&w);
 }
 
@@ -107,7 +111,8 @@ static void what_a_start_function_returns_is_the_child(void **state)
     tree_crash(&w, "made");
     tree_expect(&w, "end made crash;gone made;function [5];+child_restarted s 1 crash;init made;");
     tree_stop(&w);
-    tree_expect(&w, "end made shutdown;gone made;+child_stopped s shutdown;+supervisor_stopped normal;#2 nil;");
+    tree_expect(&w,
+                "end made shutdown;gone made;+child_stopped s shutdown;+supervisor_stopped normal;#2 nil;");
     tree_fini(&w);
 }
 
@@ -118,8 +123,9 @@ static void a_start_function_must_return_a_pid(void **state)
     tree_init(&w);
     w.function = TREE_IS_NIL;
     tree_start(&w, "{ children = { { id = \"s\", start = function } } }");
-    tree_expect(&w, "function [];"
-                    "#1 !child_start_failed s {code=bad_argument,message=the start function must return a pid};");
+    tree_expect(&w,
+                "function [];"
+                "#1 !child_start_failed s {code=bad_argument,message=the start function must return a pid};");
     tree_fini(&w);
 }
 
@@ -143,8 +149,9 @@ static void a_spec_is_shown_without_its_functions(void **state)
     w.function = TREE_MAKES_A_CHILD;
     tree_up(&w, "{ children = { { id = \"s\", start = function } } }");
     tree_ask(&w, DZ_REQ_CHILD, "\"s\"");
-    tree_expect(&w, "#2 {id=s,pid=<pid>,node_id=local@127.0.0.1:0,status=running,restart_count=0,started_at=1000,"
-                    "spec={id=s,start=function},epoch=7.1};");
+    tree_expect(&w,
+                "#2 {id=s,pid=<pid>,node_id=local@127.0.0.1:0,status=running,restart_count=0,started_at=1000,"
+                "spec={id=s,start=function},epoch=7.1};");
     tree_fini(&w);
 }
 
@@ -157,15 +164,16 @@ static void a_killed_supervisor_does_not_wait_for_a_selector(void **state)
     w.function = TREE_IS_SILENT;
     tree_ask(&w, DZ_REQ_START_CHILD, "{ id = \"a\", behavior = \"ok\" }");
     tree_signal(&w, DZ_MSG_KILL, DZ_REASON_KILLED);
-    tree_expect(&w, "function [[local@127.0.0.1:0],a];#2 !child_start_failed a shutdown;+supervisor_stopped killed;");
+    tree_expect(
+        &w, "function [[local@127.0.0.1:0],a];#2 !child_start_failed a shutdown;+supervisor_stopped killed;");
     tree_fini(&w);
 }
 
 /* --- inner supervisors --- */
 
-#define NESTED                                                                                                         \
-    "{ name = \"top\", children = { { id = \"a\", behavior = \"ok\" }, { id = \"in\", supervisor = { "                        \
-    "restart_intensity = { max_restarts = 0 }, children = { { id = \"x\", behavior = \"ok\" }, "                            \
+#define NESTED                                                                                               \
+    "{ name = \"top\", children = { { id = \"a\", behavior = \"ok\" }, { id = \"in\", supervisor = { "       \
+    "restart_intensity = { max_restarts = 0 }, children = { { id = \"x\", behavior = \"ok\" }, "             \
     "{ id = \"y\", behavior = \"lazy\" } } } } } }"
 
 static void an_inner_supervisor_stops_with_its_parent(void **state)
@@ -180,9 +188,10 @@ static void an_inner_supervisor_stops_with_its_parent(void **state)
     tree_expect(&w, "#2 {specs=2,active=2,supervisors=1,workers=1};");
     tree_stop(&w);
     rig_pass_ms(&w.rig, 50);
-    tree_expect(&w, "end y shutdown;gone y;+child_stopped y shutdown;end x shutdown;gone x;+child_stopped x shutdown;"
-                    "+supervisor_stopped shutdown;+child_stopped in shutdown;end a shutdown;gone a;"
-                    "+child_stopped a shutdown;+supervisor_stopped normal;#3 nil;");
+    tree_expect(
+        &w, "end y shutdown;gone y;+child_stopped y shutdown;end x shutdown;gone x;+child_stopped x shutdown;"
+            "+supervisor_stopped shutdown;+child_stopped in shutdown;end a shutdown;gone a;"
+            "+child_stopped a shutdown;+supervisor_stopped normal;#3 nil;");
     tree_fini(&w);
 }
 
@@ -194,9 +203,10 @@ static void an_inner_supervisor_that_gives_up_is_started_afresh(void **state)
     tree_up(&w, NESTED);
     tree_crash(&w, "x");
     rig_pass_ms(&w.rig, 50);
-    tree_expect(&w, "end x crash;gone x;end y shutdown;gone y;+child_stopped y shutdown;+child_stopped x crash;"
-                    "+supervisor_stopped max_restarts_exceeded;init x;+child_started x;init y;+child_started y;"
-                    "+supervisor_started;+child_restarted in 1 max_restarts_exceeded;");
+    tree_expect(&w,
+                "end x crash;gone x;end y shutdown;gone y;+child_stopped y shutdown;+child_stopped x crash;"
+                "+supervisor_stopped max_restarts_exceeded;init x;+child_started x;init y;+child_started y;"
+                "+supervisor_started;+child_restarted in 1 max_restarts_exceeded;");
     assert_int_equal(w.live, 3);
     tree_fini(&w);
 }
@@ -207,8 +217,9 @@ static void breaking_off_an_inner_supervisor_stops_what_it_started(void **state)
     (void)state;
     struct tree w;
     tree_init(&w);
-    tree_start(&w, "{ children = { { id = \"in\", supervisor = { children = { { id = \"x\", behavior = \"lazy\" }, "
-                   "{ id = \"y\", behavior = \"never\" } } } } } }");
+    tree_start(
+        &w, "{ children = { { id = \"in\", supervisor = { children = { { id = \"x\", behavior = \"lazy\" }, "
+            "{ id = \"y\", behavior = \"never\" } } } } } }");
     tree_expect(&w, "init x;+child_started x;init y;");
     tree_stop(&w);
     tree_expect(&w, "gone y;end x shutdown;");
@@ -224,12 +235,15 @@ static void an_inner_start_that_fails_is_the_cause(void **state)
     struct tree w;
     char text[512];
     tree_init(&w);
-    tree_start(&w, "{ name = \"top\", children = { { id = \"in\", supervisor = { name = \"inner\", children = { "
-                   "{ id = \"x\", behavior = \"missing\" } } } } } }");
+    tree_start(&w,
+               "{ name = \"top\", children = { { id = \"in\", supervisor = { name = \"inner\", children = { "
+               "{ id = \"x\", behavior = \"missing\" } } } } } }");
     tree_expect(&w, "register top;register inner;#1 !behavior_not_found in ;");
     tree_note(&w, "%s", tree_text(w.last.data, w.last.len, text, sizeof text));
-    tree_expect(&w, "{code=behavior_not_found,message=no such behaviour (supervisor top, child in),supervisor_id=top,chil"
-                    "d_id=in};");
+    tree_expect(
+        &w,
+        "{code=behavior_not_found,message=no such behaviour (supervisor top, child in),supervisor_id=top,chil"
+        "d_id=in};");
     tree_fini(&w);
 }
 
@@ -242,10 +256,13 @@ static void a_child_starts_on_another_node(void **state)
     tree_init(&w);
     w.far_there = true;
     tree_start(&w, "{ name = \"to/p\", children = { { id = \"a%b\", behavior = \"ok\", " ON_FAR " } } }");
-    tree_expect(&w, "register to/p;far spawn a%b to%2Fp/a%25b 2;+child_started a%b;+supervisor_started;#1 <pid>;");
+    tree_expect(
+        &w, "register to/p;far spawn a%b to%2Fp/a%25b 2;+child_started a%b;+supervisor_started;#1 <pid>;");
     tree_ask(&w, DZ_REQ_STATS, "nil");
-    tree_expect(&w, "#2 {id=to/p,strategy=one_for_one,child_count=1,children_by_node={far@10.0.0.2:4000=1},total_restarts"
-                    "=0,node_failure_restarts=0,started_at=1000,uptime_ms=0};");
+    tree_expect(
+        &w,
+        "#2 {id=to/p,strategy=one_for_one,child_count=1,children_by_node={far@10.0.0.2:4000=1},total_restarts"
+        "=0,node_failure_restarts=0,started_at=1000,uptime_ms=0};");
     tree_far_end(&w, tree_far(&w, "a%b"), DZ_REASON_KILLED);
     rig_turn(&w.rig);
     tree_expect(&w, "far spawn a%b to%2Fp/a%25b 2;+child_restarted a%b 1 killed;");
@@ -269,8 +286,10 @@ static void a_lost_nodes_children_move_after_the_loss_was_told(void **state)
                     "+child_migrated b far@10.0.0.2:4000 local@127.0.0.1:0;");
     assert_true(dz_pid_eq(tree_find(&w, "a")->pid, a));
     tree_ask(&w, DZ_REQ_STATS, "nil");
-    tree_expect(&w, "#2 {id=sup_1@local@127.0.0.1:0,strategy=one_for_one,child_count=3,children_by_node={local@127.0.0.1:"
-                    "0=3},total_restarts=1,node_failure_restarts=1,started_at=1000,uptime_ms=0};");
+    tree_expect(
+        &w,
+        "#2 {id=sup_1@local@127.0.0.1:0,strategy=one_for_one,child_count=3,children_by_node={local@127.0.0.1:"
+        "0=3},total_restarts=1,node_failure_restarts=1,started_at=1000,uptime_ms=0};");
     tree_fini(&w);
 }
 
@@ -287,7 +306,8 @@ static void a_pinned_child_waits_for_its_node(void **state)
     w.far_error = w.rig.wire_error = 0;
     dz_native_notify_all(&w.rig.threads[0], DZ_REQ_NODE_UP, w.rig.far, (const uint8_t *)"\xc0", 1);
     rig_turn(&w.rig);
-    tree_expect(&w, "far spawn a sup_1@local@127.0.0.1:0#7956156453446585/a 2;+child_restarted a 1 node_down;");
+    tree_expect(&w,
+                "far spawn a sup_1@local@127.0.0.1:0#7956156453446585/a 2;+child_restarted a 1 node_down;");
     tree_fini(&w);
 }
 
@@ -297,15 +317,19 @@ static void events_of_a_lost_node_have_the_fields_that_are_promised(void **state
     struct tree w;
     tree_init(&w);
     w.far_there = true;
-    tree_up(&w, "{ name = \"top\", children = { { id = \"a\", behavior = \"ok\", node_selector = \"round_robin\" }, "
-                "{ id = \"b\", behavior = \"ok\", node_selector = \"round_robin\" }, "
-                "{ id = \"c\", behavior = \"ok\", " ON_FAR " } } }");
+    tree_up(
+        &w,
+        "{ name = \"top\", children = { { id = \"a\", behavior = \"ok\", node_selector = \"round_robin\" }, "
+        "{ id = \"b\", behavior = \"ok\", node_selector = \"round_robin\" }, "
+        "{ id = \"c\", behavior = \"ok\", " ON_FAR " } } }");
     w.full_events = true;
     tree_lose_far(&w);
-    tree_expect(&w, "{type=node_failure_detected,supervisor_id=top,node_id=far@10.0.0.2:4000,affected_children=[b,c]};"
-                    "{type=child_pending,supervisor_id=top,child_id=c,cause=the node is not known};init b;"
-                    "{type=child_migrated,supervisor_id=top,child_id=b,from_node=far@10.0.0.2:4000,"
-                    "to_node=local@127.0.0.1:0};");
+    tree_expect(
+        &w,
+        "{type=node_failure_detected,supervisor_id=top,node_id=far@10.0.0.2:4000,affected_children=[b,c]};"
+        "{type=child_pending,supervisor_id=top,child_id=c,cause=the node is not known};init b;"
+        "{type=child_migrated,supervisor_id=top,child_id=b,from_node=far@10.0.0.2:4000,"
+        "to_node=local@127.0.0.1:0};");
     tree_fini(&w);
 }
 
@@ -359,7 +383,8 @@ static void a_late_answer_from_afar_is_stopped_there(void **state)
     tree_fini(&w);
 }
 
-/* It came back under the same name in a new life: its process is not one of the node the child was placed on. */
+/* It came back under the same name in a new life: its process is not one of the node the child was placed on.
+ */
 static void an_answer_from_another_life_of_the_node_is_not_taken(void **state)
 {
     (void)state;
@@ -374,7 +399,8 @@ static void an_answer_from_another_life_of_the_node_is_not_taken(void **state)
     f->pid.node = again;
     tree_far_up(&w, f);
     rig_turn(&w.rig);
-    tree_expect(&w, "far spawn a sup_1@local@127.0.0.1:0#7956156453446585/a 2;far stop a;#2 !noconnection a ;");
+    tree_expect(&w,
+                "far spawn a sup_1@local@127.0.0.1:0#7956156453446585/a 2;far stop a;#2 !noconnection a ;");
     tree_fini(&w);
 }
 
@@ -388,7 +414,8 @@ static void a_stop_on_a_lost_node_is_not_waited_for(void **state)
     tree_stop(&w);
     tree_expect(&w, "far stop a;");
     tree_lose_far(&w);
-    tree_expect(&w, "+node_failure_detected [a];+child_stopped a node_down;+supervisor_stopped normal;#2 nil;");
+    tree_expect(&w,
+                "+node_failure_detected [a];+child_stopped a node_down;+supervisor_stopped normal;#2 nil;");
     tree_fini(&w);
 }
 
@@ -449,10 +476,12 @@ static void the_loss_of_its_parents_node_ends_it(void **state)
     tree_init(&w);
     w.far_there = true;
     w.parent = rig_far_pid(&w.rig);
-    tree_up(&w, "{ children = { { id = \"a\", behavior = \"ok\" }, { id = \"b\", behavior = \"ok\", " ON_FAR " } } }");
+    tree_up(&w, "{ children = { { id = \"a\", behavior = \"ok\" }, { id = \"b\", behavior = \"ok\", " ON_FAR
+                " } } }");
     tree_lose_far(&w);
-    tree_expect(&w, "+child_stopped b noconnection;+child_stopped a noconnection;+supervisor_stopped noconnection;"
-                    "end a noconnection;gone a;");
+    tree_expect(
+        &w, "+child_stopped b noconnection;+child_stopped a noconnection;+supervisor_stopped noconnection;"
+            "end a noconnection;gone a;");
     assert_int_equal(w.live, 0);
     w.far[0].alive = false;
     tree_fini(&w);
@@ -506,7 +535,8 @@ static void the_authority_may_forbid_a_placement(void **state)
     w.may_not_place = true;
     tree_ask(&w, DZ_REQ_START_CHILD, "{ id = \"b\", behavior = \"ok\" }");
     tree_crash(&w, "a");
-    tree_expect(&w, "#2 !no_available_node b ;end a crash;gone a;+child_pending a no connected node takes new processes;");
+    tree_expect(&w, "#2 !no_available_node b ;end a crash;gone a;+child_pending a no connected node takes "
+                    "new processes;");
     w.may_not_place = false;
     rig_pass_ms(&w.rig, 1000);
     tree_expect(&w, "init a;+child_restarted a 1 crash;");
@@ -529,7 +559,8 @@ static void a_superseded_child_counts_nowhere(void **state)
     (void)state;
     struct tree w;
     tree_init(&w);
-    tree_up(&w, "{ restart_intensity = { max_restarts = 0 }, children = { { id = \"a\", behavior = \"ok\" } } }");
+    tree_up(&w,
+            "{ restart_intensity = { max_restarts = 0 }, children = { { id = \"a\", behavior = \"ok\" } } }");
     dz_send_signal(&w.rig.threads[0], DZ_MSG_STOP, DZ_PID_NONE, tree_find(&w, "a")->pid, 0,
                    w.rig.rt.reasons[DZ_REASON_SUPERSEDED]);
     rig_turn(&w.rig);
@@ -606,9 +637,11 @@ static void a_taken_local_name_refuses_an_inner_supervisor(void **state)
     tree_up(&w, "{ name = \"top\", children = { { id = \"a\", behavior = \"ok\", name = \"n\" } } }");
     tree_ask(&w, DZ_REQ_START_CHILD, "{ id = \"in\", name = \"n\", supervisor = { children = {} } }");
     tree_note(&w, "%s", tree_text(w.last.data, w.last.len, text, sizeof text));
-    tree_expect(&w, "#2 !name_taken in ;"
-                    "{code=name_taken,message=the name is taken (supervisor top, child in),supervisor_id=top,child_id=in,"
-                    "name=n,owner=<pid>};");
+    tree_expect(
+        &w,
+        "#2 !name_taken in ;"
+        "{code=name_taken,message=the name is taken (supervisor top, child in),supervisor_id=top,child_id=in,"
+        "name=n,owner=<pid>};");
     tree_fini(&w);
 }
 

@@ -1,15 +1,14 @@
-/* tree.h - supervisors that run for real on the hand-turned runtime of ../proc/rig.h: their children are C processes named by
- * what they do, the world they see is written down.
+/* tree.h - supervisors that run for real on the hand-turned runtime of ../proc/rig.h: their children are C
+ * processes named by what they do, the world they see is written down.
  *
  *   init a, end a <reason>, gone a     a child's init begins, its terminate runs, it is no more
  *   +child_started a ...               an event
  *   #1 <value> | #1 !<code> ...        the answer to question 1
  *   far spawn a | far <kind> a         what goes to the other node
  *
- * Behaviours: ok; bad (its init raises); flaky (as long as bad_inits); slow (100 ms of init); never (init does not return); lazy (50 ms of terminate);
- * stubborn (terminate does not return); any other name is not found.
- * Owns:    the runtime, the driver, what the far node was asked for.
- * Threads: one. */
+ * Behaviours: ok; bad (its init raises); flaky (as long as bad_inits); slow (100 ms of init); never (init
+ * does not return); lazy (50 ms of terminate); stubborn (terminate does not return); any other name is not
+ * found. Owns:    the runtime, the driver, what the far node was asked for. Threads: one. */
 #ifndef DZ_TESTS_SUP_TREE_H
 #define DZ_TESTS_SUP_TREE_H
 
@@ -50,21 +49,21 @@ struct tree {
     struct tree_kid *kids; /* every child ever made */
     uint32_t kid_count;
     uint32_t live;
-    uint32_t bad_inits;    /* so many inits of `flaky` raise before one succeeds */
+    uint32_t bad_inits; /* so many inits of `flaky` raise before one succeeds */
     bool quiet;
     bool full_events;
-    uint64_t asked;        /* questions so far */
+    uint64_t asked; /* questions so far */
     uint64_t answers;
-    uint8_t *answered;     /* by question; how often */
+    uint8_t *answered; /* by question; how often */
     uint64_t answered_cap;
-    struct dz_buf last;    /* the last answer's value */
+    struct dz_buf last; /* the last answer's value */
     enum tree_function function;
-    const char *choice;    /* of the selector function */
-    struct dz_pid parent;  /* of the supervisors started */
-    uint32_t idle_nodes;   /* known, not connected */
-    bool hashes;           /* behaviours are files */
+    const char *choice;   /* of the selector function */
+    struct dz_pid parent; /* of the supervisors started */
+    uint32_t idle_nodes;  /* known, not connected */
+    bool hashes;          /* behaviours are files */
     bool far_there;
-    bool far_holds;        /* starts there wait for tree_far_up, or for a cancel */
+    bool far_holds; /* starts there wait for tree_far_up, or for a cancel */
     bool far_disobeys;
     int far_error;
     struct tree_far far[TREE_FAR];
@@ -83,10 +82,10 @@ static inline struct tree *tree_of(void *rig)
     return rig;
 }
 
-#define tree_note(w, ...)                                                                                              \
-    do {                                                                                                               \
-        if (!(w)->quiet)                                                                                               \
-            rig_note(&(w)->rig, __VA_ARGS__);                                                                          \
+#define tree_note(w, ...)                                                                                    \
+    do {                                                                                                     \
+        if (!(w)->quiet)                                                                                     \
+            rig_note(&(w)->rig, __VA_ARGS__);                                                                \
     } while (0)
 #define tree_expect(w, text) rig_expect(&(w)->rig, text)
 
@@ -250,7 +249,8 @@ static const struct actor_role tree_kid_role = {.init = tree_kid_init,
                                                 .terminate = tree_kid_terminate,
                                                 .gone = tree_kid_gone};
 
-static inline struct actor *tree_new_kid(struct tree *w, const char *id, size_t id_len, const char *what, size_t len)
+static inline struct actor *tree_new_kid(struct tree *w, const char *id, size_t id_len, const char *what,
+                                         size_t len)
 {
     assert_true(w->kid_count < TREE_KIDS && id_len < TREE_IDS && len < TREE_IDS);
     struct tree_kid *kid = &w->kids[w->kid_count];
@@ -313,8 +313,8 @@ static inline void tree_function_init(struct dz_thread *t, struct actor *a)
 
 static const struct actor_role tree_function_role = {.init = tree_function_init, .resume = tree_kid_resume};
 
-static inline void tree_call_function(struct tree *w, struct dz_thread *t, struct dz_slot *slot, struct dz_msg *m,
-                                      const struct dz_spawn *s)
+static inline void tree_call_function(struct tree *w, struct dz_thread *t, struct dz_slot *slot,
+                                      struct dz_msg *m, const struct dz_spawn *s)
 {
     char text[512];
     struct dz_pid pid = m->to;
@@ -357,7 +357,8 @@ static inline void tree_spawn(void *ctx, struct dz_thread *t, struct dz_slot *sl
     assert_int_equal(dz_spawn_apply(t, &a->proc, &s, from, &owner), 0);
 }
 
-static inline void tree_reply(struct tree *w, struct dz_pid by, struct dz_pid to, uint64_t ref, struct dz_pid pid)
+static inline void tree_reply(struct tree *w, struct dz_pid by, struct dz_pid to, uint64_t ref,
+                              struct dz_pid pid)
 {
     dz_send_pid_reply(&w->rig.threads[0], by, to, ref, pid);
 }
@@ -370,8 +371,8 @@ static inline void tree_far_up(struct tree *w, struct tree_far *f)
     tree_reply(w, f->pid, f->asker, f->ref, f->pid);
 }
 
-static inline int tree_spawn_far(void *ctx, struct dz_thread *t, const char *node, size_t len, struct dz_msg **take,
-                                 struct dz_pid *cancel)
+static inline int tree_spawn_far(void *ctx, struct dz_thread *t, const char *node, size_t len,
+                                 struct dz_msg **take, struct dz_pid *cancel)
 {
     struct tree *w = ctx;
     struct dz_spawn s;
@@ -453,7 +454,8 @@ static inline size_t tree_candidates(void *ctx, struct dz_candidate *out, size_t
 {
     struct tree *w = ctx;
     size_t count = 0;
-    struct dz_candidate here = {.node = 0, .id = dz_nodes_self_id(&w->rig.rt.nodes), .local = true, .connected = true};
+    struct dz_candidate here = {
+        .node = 0, .id = dz_nodes_self_id(&w->rig.rt.nodes), .local = true, .connected = true};
     struct dz_candidate idle = {.node = w->rig.far + 1, .id = "idle@10.0.0.3:4000"};
     struct dz_candidate far = {.node = w->rig.far, .id = FAR_NODE, .connected = true};
     out[count++] = here;
@@ -499,8 +501,8 @@ static inline uint64_t tree_root_epoch(void *ctx, const char *path, size_t len)
     return 7;
 }
 
-static inline int tree_placed(void *ctx, const char *path, size_t path_len, const char *epoch, size_t epoch_len,
-                              struct dz_pid pid)
+static inline int tree_placed(void *ctx, const char *path, size_t path_len, const char *epoch,
+                              size_t epoch_len, struct dz_pid pid)
 {
     (void)path;
     (void)path_len;
@@ -510,7 +512,8 @@ static inline int tree_placed(void *ctx, const char *path, size_t path_len, cons
     return tree_of(ctx)->placed_error;
 }
 
-static inline bool tree_place_waits(void *ctx, const char *path, size_t path_len, const char *epoch, size_t epoch_len)
+static inline bool tree_place_waits(void *ctx, const char *path, size_t path_len, const char *epoch,
+                                    size_t epoch_len)
 {
     (void)ctx;
     (void)path;
@@ -549,7 +552,8 @@ static inline void tree_take_reply(struct tree *w, const struct dz_msg *m)
 
 static inline void tree_take_event(struct tree *w, const struct dz_msg *m)
 {
-    static const char *const keys[] = {"child_id", "affected_children", "attempt", "from_node", "to_node", "reason", "cause"};
+    static const char *const keys[] = {
+        "child_id", "affected_children", "attempt", "from_node", "to_node", "reason", "cause"};
     char line[1024], text[512];
     if (w->quiet)
         return;
@@ -597,13 +601,14 @@ static inline void tree_desk_end(struct dz_thread *t, struct dz_native *n)
     (void)n;
 }
 
-static const struct dz_native_ops tree_desk_ops = {.name = "desk", .handle = tree_desk_handle, .end = tree_desk_end};
+static const struct dz_native_ops tree_desk_ops = {
+    .name = "desk", .handle = tree_desk_handle, .end = tree_desk_end};
 
 /* --- asking --- */
 
 /* Sends the question; its number. Nothing is turned. */
-static inline uint64_t tree_ask_raw(struct tree *w, enum dz_msg_kind kind, enum dz_request code, const uint8_t *data,
-                                    size_t len)
+static inline uint64_t tree_ask_raw(struct tree *w, enum dz_msg_kind kind, enum dz_request code,
+                                    const uint8_t *data, size_t len)
 {
     struct dz_msg *m = dz_msg_new_copy(kind, data, len);
     assert_non_null(m);

@@ -199,8 +199,8 @@ static void count_flap(struct dz_node *n, uint64_t now_ms)
 }
 
 /* Ends the session of the node. `close`: the transport does not know yet. */
-static void lose(struct dz_membership *m, struct dz_node *n, const char *reason, bool close, bool verdict,
-                 uint64_t now_ms)
+static struct dz_membership_action *lose(struct dz_membership *m, struct dz_node *n, const char *reason,
+                                         bool close, bool verdict, uint64_t now_ms)
 {
     dz_assert(n->peer);
     struct dz_membership_action *a = act(m, DZ_MEMBER_LOST, n);
@@ -217,6 +217,7 @@ static void lose(struct dz_membership *m, struct dz_node *n, const char *reason,
     n->draining = false;
     n->processes = n->placed_since = 0;
     set_status(m, n, DZ_NODE_DOWN, reason, now_ms);
+    return a;
 }
 
 static void lose_and_redial(struct dz_membership *m, struct dz_node *n, const char *reason, bool verdict,
@@ -359,7 +360,8 @@ void dz_membership_closed(struct dz_membership *m, uint64_t peer, enum dz_peer_c
     case DZ_PEER_RESET:
     case DZ_PEER_REPLACED:
         m->returns += why == DZ_PEER_RESET;
-        lose(m, n, dz_peer_closed_name(why), false, why == DZ_PEER_REPLACED, now_ms);
+        lose(m, n, dz_peer_closed_name(why), false, why == DZ_PEER_REPLACED, now_ms)->given_up =
+            why == DZ_PEER_RESET;
         n->dial_ms = now_ms + DIAL_ANYWAY_MS;
         break;
     default:

@@ -55,6 +55,7 @@ struct dz_membership_action {
     bool close;         /* LOST: the owner ends the session at the transport */
     bool announce;      /* LOST: there was a node_up */
     bool verdict;       /* LOST: the others are told, before anything is done because of it */
+    bool given_up;      /* LOST: it had lost us before, and places anew what it had here */
 };
 
 struct dz_placement_authority;

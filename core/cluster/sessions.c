@@ -249,15 +249,16 @@ static void pass_barrier(struct dz_thread *t, void *arg)
     dz_assert(!err); /* small and fixed */
 }
 
-static void post_loss(struct dz_cluster *c, uint32_t thread, uint32_t index)
+static void post_loss(struct dz_cluster *c, uint32_t thread, uint32_t index, bool given_up)
 {
     struct dz_msg *m = dz_msg_new(DZ_MSG_NODE_LOST, 0);
     dz_assert(m); /* small and fixed: a thread that misses it would wait for ever */
     m->ref = index;
+    m->code = given_up;
     c->rt->ports.post(c->rt->ports.ctx, c->system, thread, m);
 }
 
-static void tell_processes(struct dz_cluster *c, uint32_t index)
+static void tell_processes(struct dz_cluster *c, uint32_t index, bool given_up)
 {
     struct dz_barrier *b = dz_zalloc_must(1, sizeof *b);
     uint32_t threads = c->callbacks.thread_count(c->callbacks.ctx);
@@ -267,11 +268,11 @@ static void tell_processes(struct dz_cluster *c, uint32_t index)
     b->until_ms = dz_cluster_now(c) + BARRIER_MS;
     dz_list_push_back(&c->barriers, &b->all);
     for (uint32_t i = 0; i < threads; i++) {
-        post_loss(c, i, index);
+        post_loss(c, i, index, given_up);
         int err = dz_thread_post(c->system, i, pass_barrier, b);
         dz_assert(!err);
     }
-    dz_native_node_lost(c->system, index);
+    dz_native_node_lost(c->system, index, given_up);
 }
 
 static void tell_event(struct dz_cluster *c, const char *type, const struct dz_membership_action *action)
@@ -302,7 +303,7 @@ void dz_sessions_lost(struct dz_cluster *c, const struct dz_membership_action *a
     struct dz_session_state *s = dz_sessions_find(c, action->peer);
     uint64_t peer = action->peer;
     const char *reason = action->reason;
-    bool announce = action->announce, verdict = action->verdict;
+    bool announce = action->announce, verdict = action->verdict, given_up = action->given_up;
     uint32_t index = s ? s->ends.peer : 0;
     bool known = s && s->ends.nodes;
     if (known)
@@ -319,7 +320,7 @@ void dz_sessions_lost(struct dz_cluster *c, const struct dz_membership_action *a
     dz_globals_node_lost(&c->globals, index, peer);
     dz_remote_node_lost(&c->remote, index);
     (void)dz_view_rebuild(&c->view, &c->membership);
-    tell_processes(c, index);
+    tell_processes(c, index, given_up);
     if (!announce)
         return;
     tell_event(c, "node_down", action);

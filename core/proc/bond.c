@@ -252,12 +252,12 @@ void dz_bond_break_all(struct dz_thread *t, struct dz_proc *p, struct dz_blob *r
 }
 
 /* The far side of this record is lost with its node: what it would have told us, told here. */
-static void lose(struct dz_thread *t, struct dz_proc *p, struct dz_bond *b)
+static void lose(struct dz_thread *t, struct dz_proc *p, struct dz_bond *b, bool given_up)
 {
     struct dz_blob *reason = t->rt->reasons[DZ_REASON_NOCONNECTION];
     if (b->kind == DZ_BOND_PARENT) {
         p->parent = DZ_PID_NONE; /* nobody is left there to hear of the end */
-        dz_process_doom(t, p, reason, 0);
+        dz_process_doom(t, p, given_up ? t->rt->reasons[DZ_REASON_SUPERSEDED] : reason, 0);
     }
     if (b->kind == DZ_BOND_PARENT || b->kind == DZ_BOND_WATCHED) {
         dz_bond_drop(p, b);
@@ -273,12 +273,12 @@ static void lose(struct dz_thread *t, struct dz_proc *p, struct dz_bond *b)
     dz_process_arrive(t, p, m); /* finds the record and drops it */
 }
 
-void dz_bond_node_lost(struct dz_thread *t, uint32_t node)
+void dz_bond_node_lost(struct dz_thread *t, uint32_t node, bool given_up)
 {
     dz_list_each_safe (&t->far, it) {
         struct dz_bond *b = dz_list_entry(it, struct dz_bond, far);
         if (dz_nodes_resolve(&t->rt->nodes, b->other.node) == node)
-            lose(t, b->proc, b);
+            lose(t, b->proc, b, given_up);
     }
 }
 
@@ -301,13 +301,13 @@ static uint32_t lost_first(const struct dz_nodes *nodes, struct dz_bonds *bonds,
 }
 
 /* A native's handler runs in between and may drop or add any record: only the first one is ever looked at. */
-void dz_bond_node_lost_native(struct dz_thread *t, struct dz_proc *p, uint32_t node)
+void dz_bond_node_lost_native(struct dz_thread *t, struct dz_proc *p, uint32_t node, bool given_up)
 {
     uint32_t lost = p->bonds ? lost_first(&t->rt->nodes, p->bonds, node) : 0;
     while (lost-- > 0 && p->bonds) {
         struct dz_bond *b = dz_list_entry(p->bonds->all.next, struct dz_bond, all);
         if (dz_nodes_resolve(&t->rt->nodes, b->other.node) != node)
             return;
-        lose(t, p, b);
+        lose(t, p, b, given_up);
     }
 }

@@ -56,9 +56,10 @@ bool dz_bond_demonitor(struct dz_thread *t, struct dz_proc *p, uint64_t ref);
 
 /* The process ends with this reason: every other side and its supervisor is told, all records go. */
 void dz_bond_break_all(struct dz_thread *t, struct dz_proc *p, struct dz_blob *reason, unsigned how);
-/* A node is lost: bonds of this thread's processes with it break with noconnection (the far side can no longer be told). */
-void dz_bond_node_lost(struct dz_thread *t, uint32_t node);
+/* A node is lost: bonds of this thread's processes with it break with noconnection (the far side can no longer be told). With
+ * `given_up` it was the node that lost us: the children of its supervisors have been placed anew, so they are superseded. */
+void dz_bond_node_lost(struct dz_thread *t, uint32_t node, bool given_up);
 /* The same for one native. */
-void dz_bond_node_lost_native(struct dz_thread *t, struct dz_proc *p, uint32_t node);
+void dz_bond_node_lost_native(struct dz_thread *t, struct dz_proc *p, uint32_t node, bool given_up);
 
 #endif

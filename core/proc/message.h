@@ -39,7 +39,7 @@ enum dz_msg_kind {
     DZ_MSG_PARENT_EXIT,/* the supervisor ended without stopping its children: end now, terminate runs; data: reason */
     DZ_MSG_CHILD_EXIT, /* to a supervisor: its child `from` ended; data: reason; code: enum dz_exit_how */
     /* To a thread itself (slot 0). */
-    DZ_MSG_NODE_LOST,  /* code unused; ref: index of the identity; every bond with it breaks */
+    DZ_MSG_NODE_LOST,  /* code: 1 when it had lost us; ref: index of the identity; every bond with it breaks */
     DZ_MSG_TASK,       /* a function to run there, see dz_thread_post in rt.h */
 };
 

@@ -174,7 +174,7 @@ static void handle(struct dz_thread *t, struct dz_native *n, struct dz_msg *m)
         if (watch)
             dz_bond_drop(p, watch);
     } else if (m->kind == DZ_MSG_NODE_LOST) {
-        dz_bond_node_lost_native(t, p, (uint32_t)m->ref);
+        dz_bond_node_lost_native(t, p, (uint32_t)m->ref, m->code != 0);
     }
     n->ops->handle(t, n, m);
 }
@@ -247,9 +247,9 @@ static void broadcast(struct dz_thread *t, enum dz_msg_kind kind, uint16_t code,
     pthread_mutex_unlock(&rt->natives_lock);
 }
 
-void dz_native_node_lost(struct dz_thread *t, uint32_t node)
+void dz_native_node_lost(struct dz_thread *t, uint32_t node, bool given_up)
 {
-    broadcast(t, DZ_MSG_NODE_LOST, 0, node, NULL, 0);
+    broadcast(t, DZ_MSG_NODE_LOST, given_up, node, NULL, 0);
 }
 
 void dz_native_notify_all(struct dz_thread *t, uint16_t code, uint64_t ref, const uint8_t *data, size_t len)

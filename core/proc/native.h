@@ -58,7 +58,7 @@ void dz_native_finish(struct dz_thread *t, struct dz_native *n, struct dz_blob *
 /* Memory of a native that has ended, when the host goes: frees what stale messages its queue holds. */
 void dz_native_delete(struct dz_native *n);
 /* A NODE_LOST for every native of the host. */
-void dz_native_node_lost(struct dz_thread *t, uint32_t node);
+void dz_native_node_lost(struct dz_thread *t, uint32_t node, bool given_up);
 
 /* A NOTICE with this code, ref and payload for every native of the host. */
 void dz_native_notify_all(struct dz_thread *t, uint16_t code, uint64_t ref, const uint8_t *data, size_t len);

@@ -375,7 +375,7 @@ void dz_process_deliver(struct dz_thread *t, struct dz_proc *p, struct dz_msg *m
 static void deliver_to_thread(struct dz_thread *t, struct dz_msg *m)
 {
     if (m->kind == DZ_MSG_NODE_LOST) {
-        dz_bond_node_lost(t, (uint32_t)m->ref);
+        dz_bond_node_lost(t, (uint32_t)m->ref, m->code != 0);
         dz_process_node_lost(t, (uint32_t)m->ref);
         dz_msg_free(m);
     } else if (m->kind == DZ_MSG_TASK) {

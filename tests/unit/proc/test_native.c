@@ -218,7 +218,7 @@ static void a_native_hears_of_a_lost_node_and_of_its_bonds_there(void **state)
     assert_int_equal(dz_bond_link(&rig.threads[1], &c.n->proc, rig_far_pid(&rig)), 0);
     assert_int_equal(dz_bond_monitor(&rig.threads[1], &c.n->proc, rig_far_pid(&rig), &ref), 0);
     rig.len = 0;
-    dz_native_node_lost(&rig.threads[0], rig.far);
+    dz_native_node_lost(&rig.threads[0], rig.far, false);
     rig_turn(&rig);
     rig_expect(&rig, "native 10 noconnection;native 9 noconnection;native 21 -;");
     assert_null(c.n->proc.bonds);
@@ -239,7 +239,7 @@ static void a_native_may_give_up_other_bonds_while_it_hears_of_lost_ones(void **
     assert_int_equal(dz_bond_monitor(&rig.threads[1], &c.n->proc, rig_far_pid(&rig), &ref), 0);
     rig_turn(&rig);
     rig.len = 0;
-    dz_native_node_lost(&rig.threads[0], rig.far);
+    dz_native_node_lost(&rig.threads[0], rig.far, false);
     rig_turn(&rig);
     rig_expect(&rig, "native 10 noconnection;native 9 noconnection;native 21 -;");
     assert_null(c.n->proc.bonds);

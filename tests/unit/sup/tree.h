@@ -667,7 +667,7 @@ static inline void tree_lose_far(struct tree *w)
     w->far_there = false;
     w->rig.wire_error = DZ_ENOCONNECTION;
     w->far_error = DZ_ENOCONNECTION;
-    dz_native_node_lost(&w->rig.threads[0], w->rig.far);
+    dz_native_node_lost(&w->rig.threads[0], w->rig.far, false);
     rig_turn(&w->rig);
 }
 

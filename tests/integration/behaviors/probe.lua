@@ -1,5 +1,5 @@
 --- probe.lua - a child whose life leaves a trace: a line in the ledger (the file DOZOR_LEDGER) when it begins and when it ends.
---- args: label, options { init_ms, init_error, end_ms, trap, fail_once }. Calls: "label", "get", "args", "node", { "echo", v },
+--- args: label, options { init_ms, init_error, end_ms, end_on (only on that node), trap }. Calls: "label", "get", "args", "node", { "echo", v },
 --- { "sleep", ms }; casts: "inc", "crash", { "exit", reason }, { "push", v }.
 
 local dozor = require "dozor"
@@ -53,7 +53,8 @@ function M.handle_info(msg, state)
 end
 
 function M.terminate(reason, state)
-  if state.options.end_ms then dozor.sleep(state.options.end_ms) end
+  local options = state.options
+  if options.end_ms and (options.end_on or dozor.node()) == dozor.node() then dozor.sleep(options.end_ms) end
   note("end", state.label, reason)
 end
 

@@ -75,6 +75,16 @@ static int send_to(struct dz_cluster *c, struct dz_thread *from, const struct dz
     return 0;
 }
 
+/* Another life of that node is connected: this one's processes are gone for good. */
+static bool is_over(struct dz_cluster *c, uint32_t node)
+{
+    uint32_t now;
+    if (dz_nodes_is_self(&c->rt->nodes, node) || dz_routes_get(&c->routes, node))
+        return false;
+    const char *id = dz_nodes_get(&c->rt->nodes, node)->id;
+    return dz_routes_find(&c->routes, id, strlen(id), &now) == 0 && now != node;
+}
+
 int dz_cluster_wire(void *cluster, struct dz_thread *from, struct dz_msg **take)
 {
     struct dz_cluster *c = cluster;
@@ -88,6 +98,12 @@ int dz_cluster_wire(void *cluster, struct dz_thread *from, struct dz_msg **take)
     }
     if (m->kind == DZ_MSG_REPLY)
         dz_remote_note_reply(&c->remote, m);
+    if (is_over(c, node)) {
+        dz_cluster_count_one(&c->bounced);
+        *take = NULL;
+        dz_process_bounce(from, m);
+        return 0;
+    }
     return send_to(c, from, &ends, take, NULL, 0);
 }
 

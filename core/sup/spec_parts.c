@@ -183,7 +183,7 @@ static void append_elements(struct dz_build *b, struct dz_read *r, const struct 
 static int join(struct dz_spec_reader *x, struct dz_buf *out, struct dz_read *base, struct dz_read *more)
 {
     struct dz_value base_head, more_head;
-    uint64_t base_count, more_count;
+    uint64_t base_count = 0, more_count = 0;
     struct dz_build b;
     int err = list_size(x, base, &base_head, &base_count);
     if (err == DZ_OK)

@@ -175,7 +175,13 @@ int dz_process_info(struct dz_thread *t, struct dz_proc *p, struct dz_buf *out)
     size_t memory = sizeof *p + sizeof *p->slot;
     p->kind->describe(t, p, &behavior, &memory);
     dz_build_init(&b, out);
-    dz_build_map(&b, 12);
+    bool native = p->flags & DZ_PROC_NATIVE; /* has no home */
+    dz_build_map(&b, native ? 12 : 14);
+    if (!native) {
+        dz_build_kint(&b, "worker", t->index);
+        dz_build_kint(&b, "worker_memory_bytes",
+                      (int64_t)atomic_load_explicit(&t->lua_bytes, memory_order_relaxed));
+    }
     dz_build_kstring(&b, "behavior", behavior);
     build_name(&b, rt, p);
     dz_build_kstring(&b, "node_id", dz_nodes_self_id(&rt->nodes));

@@ -39,6 +39,8 @@ enum dz_request {
     DZ_REQ_TICK = 96,     /* NOTICE by dz_native_send_after: ref says which */
     DZ_REQ_NODE_UP,       /* NOTICE to natives: node id text; ref: identity index */
     DZ_REQ_SELECT,        /* to a selector's helper process: { nodes, child_id } -> node id */
+    DZ_REQ_WORKER_LOST,   /* NOTICE to a supervisor: [reason, string of struct dz_pid]: these children ended with
+                             their worker; from: the one of them that was running, or none. Stays on this host */
 };
 
 #endif

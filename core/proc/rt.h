@@ -45,6 +45,7 @@ struct dz_thread {
     uint64_t now_ns;         /* refreshed by the scheduler each round; good for timeouts, not for measuring */
     void *sched;             /* struct dz_worker */
     void *vm;                /* struct dz_vm, NULL on the system thread */
+    _Atomic uint64_t lua_bytes; /* of this thread's Lua state when last counted; any thread may read it */
 };
 
 struct dz_ports {

@@ -22,15 +22,23 @@ static struct dz_worker *worker_at(struct dz_sched *s, uint32_t index)
 {
     /* acquire: pairs with the release in add. */
     dz_assert(index < atomic_load_explicit(&s->count, memory_order_acquire));
-    return s->workers[index];
+    /* seq_cst: pairs with the store in dz_loss_replace, see post. */
+    return atomic_load_explicit(&s->workers[index], memory_order_seq_cst);
+}
+
+struct dz_worker *dz_sched_worker(struct dz_sched *s, uint32_t thread)
+{
+    return worker_at(s, thread);
 }
 
 static void post(void *ctx, struct dz_thread *from, uint32_t thread, struct dz_msg *msg)
 {
     (void)ctx;
-    struct dz_worker *w = worker_at(from->rt->ports.sched, thread);
-    dz_mpsc_push(&w->inbox, &msg->node); /* seq_cst, as dz_worker_wake demands */
-    dz_worker_wake(w);
+    struct dz_sched *s = from->rt->ports.sched;
+    dz_mpsc_push(&worker_at(s, thread)->inbox->queue, &msg->node); /* seq_cst, as dz_worker_wake demands */
+    /* Looked up again: a worker that was replaced before this finds the message in the inbox it goes on with,
+     * one that is replaced later need not be woken. */
+    dz_worker_wake(worker_at(s, thread));
 }
 
 /* How busy a worker is: processes waiting for their turn, and the turn they wait for. All relaxed or acquire:
@@ -58,7 +66,7 @@ static struct dz_worker *least_loaded(struct dz_sched *s, uint64_t *least)
     uint64_t now = dz_env_now_ns(s->rt->env);
     struct dz_worker *best = NULL;
     for (uint32_t i = 0; i < workers; i++) {
-        struct dz_worker *w = s->workers[DZ_THREAD_WORKER + (first + i) % workers];
+        struct dz_worker *w = worker_at(s, DZ_THREAD_WORKER + (first + i) % workers);
         if (!takes_processes(w))
             continue;
         uint64_t load = load_of(w, now);
@@ -94,11 +102,11 @@ static int add(struct dz_sched *s, bool exclusive, struct dz_worker **out)
     uint32_t index = atomic_load_explicit(&s->count, memory_order_relaxed);
     if (index == DZ_THREADS_MAX)
         return DZ_ETOOLARGE;
-    int err = dz_worker_new(s, index, out);
+    int err = dz_worker_new(s, index, NULL, out);
     if (err)
         return err;
     atomic_store_explicit(&(*out)->exclusive, exclusive, memory_order_relaxed);
-    s->workers[index] = *out;
+    atomic_store_explicit(&s->workers[index], *out, memory_order_relaxed);
     /* release: pairs with the acquire in worker_at and least_loaded. */
     atomic_store_explicit(&s->count, index + 1, memory_order_release);
     return 0;
@@ -107,7 +115,7 @@ static int add(struct dz_sched *s, bool exclusive, struct dz_worker **out)
 static void delete_all(struct dz_sched *s)
 {
     for (uint32_t i = atomic_load_explicit(&s->count, memory_order_relaxed); i-- > 0;)
-        dz_worker_delete(s->workers[i]);
+        dz_worker_delete(worker_at(s, i));
     pthread_mutex_destroy(&s->lock);
 }
 
@@ -132,6 +140,7 @@ int dz_sched_init(struct dz_sched *s, struct dz_rt *rt, const struct dz_sched_op
     if (hooks)
         s->hooks = *hooks;
     dz_mpsc_init(&s->announced);
+    dz_guard_init(&s->guard);
     pthread_mutex_init(&s->lock, NULL);
     for (uint32_t i = 0; i <= s->options.workers; i++) {
         struct dz_worker *w;
@@ -160,12 +169,14 @@ void dz_sched_fini(struct dz_sched *s)
 static void stop_all(struct dz_sched *s, uint32_t count)
 {
     for (uint32_t i = DZ_THREAD_WORKER; i < count; i++)
-        dz_worker_ask_stop(s->workers[i]);
-    for (uint32_t i = DZ_THREAD_WORKER; i < count; i++)
-        dz_worker_join(s->workers[i]);
+        dz_worker_ask_stop(worker_at(s, i));
+    for (uint32_t i = DZ_THREAD_WORKER; i < count; i++) {
+        dz_worker_join(worker_at(s, i));
+        dz_takeover_inherit(worker_at(s, i)); /* natives it was about to run */
+    }
     if (count > DZ_THREAD_SYSTEM) {
-        dz_worker_ask_stop(s->workers[DZ_THREAD_SYSTEM]);
-        dz_worker_join(s->workers[DZ_THREAD_SYSTEM]);
+        dz_worker_ask_stop(worker_at(s, DZ_THREAD_SYSTEM));
+        dz_worker_join(worker_at(s, DZ_THREAD_SYSTEM));
     }
 }
 
@@ -178,10 +189,10 @@ int dz_sched_start(struct dz_sched *s)
     uint32_t begun = 0;
     int err = 0;
     while (begun < count && !err)
-        if ((err = dz_worker_start(s->workers[begun])) == 0)
+        if ((err = dz_worker_start(worker_at(s, begun))) == 0)
             begun++;
     for (uint32_t i = 0; i < begun; i++) {
-        int failed = dz_worker_await(s->workers[i]);
+        int failed = dz_worker_await(worker_at(s, i));
         err = err ? err : failed;
     }
     if (err) {
@@ -202,18 +213,44 @@ void dz_sched_stop(struct dz_sched *s)
         stop_all(s, atomic_load_explicit(&s->count, memory_order_acquire));
 }
 
+/* Under the lock: an exclusive worker whose owner has ended. */
+static struct dz_worker *vacant(struct dz_sched *s)
+{
+    uint32_t count = atomic_load_explicit(&s->count, memory_order_relaxed);
+    for (uint32_t i = DZ_THREAD_WORKER; i < count; i++) {
+        struct dz_worker *w = worker_at(s, i);
+        if (!takes_processes(w) && !w->claimed && !dz_table_find(&s->rt->table, w->owner))
+            return w;
+    }
+    return NULL;
+}
+
 int dz_sched_add_worker(struct dz_sched *s)
 {
     pthread_mutex_lock(&s->lock);
-    struct dz_worker *w;
-    int err = s->stopped ? DZ_ESHUTDOWN : add(s, true, &w);
-    if (!err && s->started) {
-        err = dz_worker_start(w);
-        err = err ? err : dz_worker_await(w);
+    struct dz_worker *w = s->stopped ? NULL : vacant(s);
+    int err = s->stopped ? DZ_ESHUTDOWN : 0;
+    if (!w && !err) {
+        err = add(s, true, &w);
+        if (!err && s->started) {
+            err = dz_worker_start(w);
+            err = err ? err : dz_worker_await(w);
+        }
     }
+    if (!err)
+        w->claimed = true;
     uint32_t index = err ? 0 : w->thread.index;
     pthread_mutex_unlock(&s->lock);
     return err ? err : (int)index;
+}
+
+void dz_sched_own(struct dz_sched *s, uint32_t thread, struct dz_pid owner)
+{
+    pthread_mutex_lock(&s->lock);
+    struct dz_worker *w = worker_at(s, thread);
+    w->owner = owner;
+    w->claimed = false;
+    pthread_mutex_unlock(&s->lock);
 }
 
 void dz_sched_each_process(struct dz_worker *w,

@@ -1,6 +1,6 @@
 /* sched.h - the threads of a host: one system thread and the workers, each with loop, inbox and run queue.
  * Owns:    the threads, their loops and inboxes, the spinning and sleeping, the take-over of natives from
- *          busy workers.
+ *          busy workers, the giving up of workers that are stuck (guard.h).
  * Threads: init, start, stop and fini the owner's; add_worker any; post and native_ready (the ports) any.
  * Fails:   DZ_ENOMEM, DZ_EIO (no thread, no loop), DZ_ETOOLARGE (more than DZ_THREADS_MAX), DZ_ESHUTDOWN.
  *
@@ -20,7 +20,15 @@
 #include "proc/process.h"
 #include "proc/rt.h"
 #include "proc/send.h"
+#include "sched/guard.h"
 #include "sched/spin.h"
+
+/* The messages for one thread index. It outlives a worker that is lost: the next one goes on with it. */
+struct dz_inbox {
+    char pad0[64];
+    struct dz_mpsc queue;
+    char pad1[64];
+};
 
 struct dz_worker {
     struct dz_thread thread; /* first member: dz_thread * and dz_worker * convert */
@@ -28,8 +36,8 @@ struct dz_worker {
     uv_loop_t loop; /* Lua code's luv lives on it, too */
     uv_async_t wake;
     uv_timer_t alarm; /* armed before sleeping, for thread.timers */
+    struct dz_inbox *inbox;
     char pad0[64];
-    struct dz_mpsc inbox;
     _Atomic uint32_t asleep; /* 1: a producer must signal `wake` */
     _Atomic uint32_t load;   /* processes in the run queue at the last look; DZ_LOAD_MAX: that or more */
     _Atomic uint64_t turn; /* number of the turn under way, 0 between turns; never repeats on this worker */
@@ -44,10 +52,16 @@ struct dz_worker {
     uint64_t slice_end_ns;
     uint32_t slice_left; /* calls of dz_sched_should_yield until the slice is over */
     uint64_t next_loop_ns;
+    struct dz_guarded guarded;
+    /* Of an exclusive one, under the scheduler's lock: */
+    struct dz_pid owner; /* while it lives nobody else gets this worker, */
+    bool claimed;        /* nor until it is known who that is */
     /* The owner's: */
     uv_thread_t id;
     uv_sem_t started; /* posted once thread_start has returned */
-    int start_error;  /* what it returned */
+    uv_sem_t ended;   /* posted when the thread has no more to do, or is given up */
+    int start_error;  /* what thread_start returned */
+    bool replaces;    /* a lost worker: nobody awaits its start */
     bool running;     /* a thread exists and was not joined */
     bool hooked;      /* without threads: thread_start was called, thread_stop was not */
 };
@@ -80,16 +94,17 @@ struct dz_sched {
     struct dz_rt *rt;
     struct dz_sched_hooks hooks;
     struct dz_sched_options options;
-    struct dz_worker *workers[DZ_THREADS_MAX]; /* [0] is the system thread; valid below count */
+    _Atomic(struct dz_worker *) workers[DZ_THREADS_MAX]; /* [0] is the system thread; valid below count */
     _Atomic uint32_t count;                    /* system thread included */
     _Atomic uint32_t next_worker;              /* turn of the ties in choose_thread */
-    pthread_mutex_t lock;                      /* growing and stopping */
+    pthread_mutex_t lock;                      /* growing, replacing and stopping */
     bool started;
     bool stopped;
     struct dz_mpsc announced;  /* natives made ready inside a turn that goes on (dz_native.announce) */
     _Atomic uint32_t takeover; /* what is asked of the system thread, see takeover.c */
     uint64_t takeover_due_ns;  /* the system thread's: a millisecond after an announcement; 0 when nothing is
                                   announced */
+    struct dz_guard guard;
 };
 
 /* Fills rt->ports.post, native_ready, choose_thread and sched. On failure nothing is left behind. */
@@ -103,8 +118,12 @@ int dz_sched_start(struct dz_sched *s);
 void dz_sched_stop(struct dz_sched *s);
 /* Frees what was never delivered and closes the loops. Before dz_rt_fini; nobody may post any more. */
 void dz_sched_fini(struct dz_sched *s);
-/* One more worker, for `own_worker`; its index, or an error. choose_thread never gives it to others. */
+/* A worker for `own_worker`, a new one or one whose owner has ended; its index, or an error. choose_thread
+ * never gives it to others. It is claimed until dz_sched_own says whose it is (none: nobody's). */
 int dz_sched_add_worker(struct dz_sched *s);
+void dz_sched_own(struct dz_sched *s, uint32_t thread, struct dz_pid owner);
+/* The present worker of a thread index. Any thread. */
+struct dz_worker *dz_sched_worker(struct dz_sched *s, uint32_t thread);
 
 /* One round of a thread without waiting. True if anything happened. */
 bool dz_sched_step(struct dz_worker *w);

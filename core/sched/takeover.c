@@ -26,7 +26,7 @@ static void announce(struct dz_sched *s, struct dz_native *n, enum takeover when
     /* seq_cst: pairs with the exchange in dz_takeover_run_announced: a bit found set is read there after our
      * push; and with the load in dz_takeover_pending, as dz_worker_wake demands. */
     if (!(atomic_fetch_or_explicit(&s->takeover, (uint32_t)when, memory_order_seq_cst) & (uint32_t)when))
-        dz_worker_wake(s->workers[DZ_THREAD_SYSTEM]);
+        dz_worker_wake(dz_sched_worker(s, DZ_THREAD_SYSTEM));
 }
 
 /* True if the native is in this thread's list now; false when another thread has it in its own. */
@@ -77,6 +77,17 @@ void dz_takeover_before_turn(struct dz_worker *w)
         return;
     dz_list_each(&w->thread.natives, it)
         announce(w->sched, dz_list_entry(it, struct dz_native, ready), TAKE_SOON);
+}
+
+void dz_takeover_inherit(struct dz_worker *lost)
+{
+    struct dz_list *node;
+    while ((node = dz_list_pop_front(&lost->thread.natives)) != NULL) {
+        struct dz_native *n = dz_list_entry(node, struct dz_native, ready);
+        /* release: pairs with the acquire in list. */
+        atomic_store_explicit(&n->lister, 0, memory_order_release);
+        announce(lost->sched, n, TAKE_NOW);
+    }
 }
 
 /* Bounded, so that natives announced again and again cannot keep the system thread from its other work. */

@@ -19,6 +19,9 @@ void dz_takeover_ready(void *ctx, struct dz_thread *from, struct dz_native *nati
 bool dz_takeover_run_own(struct dz_worker *w);
 /* A turn is about to begin: what is still ready may not depend on its end. The thread's own. */
 void dz_takeover_before_turn(struct dz_worker *w);
+/* What a lost or joined worker has in its list is announced: it runs no more. The system thread's, or the
+ * owner's who joined it. */
+void dz_takeover_inherit(struct dz_worker *lost);
 /* Runs what was announced, when that is due. True if anything was. The system thread's. */
 bool dz_takeover_run_announced(struct dz_worker *system);
 /* An announcement waits that the system thread has not seen yet. The system thread's. */

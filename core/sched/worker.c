@@ -67,7 +67,7 @@ bool dz_sched_should_yield(struct dz_worker *w)
     if (w->slice_left == 0)
         return true;
     w->slice_left--;
-    if (!dz_list_empty(&w->thread.natives) || !dz_mpsc_empty(&w->inbox))
+    if (!dz_list_empty(&w->thread.natives) || !dz_mpsc_empty(&w->inbox->queue))
         return true;
     if (w->slice_left % LOOK_AT_CLOCK_EVERY)
         return false;
@@ -81,7 +81,7 @@ static bool drain_inbox(struct dz_worker *w)
 {
     struct dz_mpsc_node *node;
     unsigned n = 0;
-    while (n < DZ_INBOX_BATCH && (node = dz_mpsc_pop(&w->inbox))) {
+    while (n < DZ_INBOX_BATCH && (node = dz_mpsc_pop(&w->inbox->queue))) {
         dz_thread_deliver(&w->thread, dz_container_of(node, struct dz_msg, node));
         n++;
     }
@@ -131,8 +131,10 @@ bool dz_sched_step(struct dz_worker *w)
     uint64_t now = look_at_clock(w);
     bool any = drain_inbox(w);
     any |= dz_timers_run(&w->thread, now) > 0;
-    if (is_system(w))
+    if (is_system(w)) {
         any |= dz_takeover_run_announced(w);
+        dz_guard_heed(w);
+    }
     any |= dz_takeover_run_own(w);
     any |= run_processes(w);
     look_at_loop(w);
@@ -157,9 +159,9 @@ static uint64_t next_due(struct dz_worker *w)
 /* seq_cst throughout: each pairs with a producer that publishes first and looks at `asleep` after that. */
 static bool has_work(struct dz_worker *w)
 {
-    return !dz_mpsc_empty(&w->inbox) || atomic_load_explicit(&w->stopping, memory_order_seq_cst) ||
+    return !dz_mpsc_empty(&w->inbox->queue) || atomic_load_explicit(&w->stopping, memory_order_seq_cst) ||
            !dz_list_empty(&w->thread.runq) || !dz_list_empty(&w->thread.natives) ||
-           (is_system(w) && dz_takeover_pending(w));
+           (is_system(w) && (dz_takeover_pending(w) || dz_guard_called(w)));
 }
 
 static void relax(void)
@@ -271,17 +273,25 @@ static void thread_main(void *arg)
     look_at_clock(w);
     int err = hooks->thread_start ? hooks->thread_start(hooks->ctx, w) : 0;
     w->start_error = err;
-    uv_sem_post(&w->started);
     if (err)
+        dz_guard_failed(w);
+    else
+        dz_guard_begin(w);
+    uv_sem_post(&w->started);
+    if (err) {
+        uv_sem_post(&w->ended);
         return;
+    }
     /* acquire: pairs with dz_worker_ask_stop; the loop would see it a round later, too. */
     while (!atomic_load_explicit(&w->stopping, memory_order_acquire)) {
         dz_sched_step(w);
         if (!has_work(w))
             wait_for_work(w);
     }
+    dz_guard_end(w);
     if (hooks->thread_stop)
         hooks->thread_stop(hooks->ctx, w);
+    uv_sem_post(&w->ended);
 }
 
 static int start_stepped(struct dz_worker *w)
@@ -319,8 +329,13 @@ void dz_worker_ask_stop(struct dz_worker *w)
 
 void dz_worker_join(struct dz_worker *w)
 {
-    if (w->running)
-        uv_thread_join(&w->id);
+    if (w->running) {
+        uv_sem_wait(&w->ended);
+        if (w->guarded.lost)
+            pthread_detach(w->id);
+        else
+            uv_thread_join(&w->id);
+    }
     w->running = false;
     struct dz_sched_hooks *hooks = &w->sched->hooks;
     if (w->hooked && hooks->thread_stop)
@@ -345,8 +360,9 @@ static void close_loop(struct dz_worker *w)
     dz_assert(uv_loop_close(&w->loop) == 0);
 }
 
-static int open_loop(struct dz_worker *w)
+static int open_loop_of(struct dz_worker *w, struct dz_sched *s)
 {
+    w->sched = s;
     if (uv_loop_init(&w->loop) != 0)
         return DZ_EIO;
     uv_timer_init(&w->loop, &w->alarm);
@@ -358,21 +374,25 @@ static int open_loop(struct dz_worker *w)
     return 0;
 }
 
-int dz_worker_new(struct dz_sched *s, uint32_t index, struct dz_worker **out)
+int dz_worker_new(struct dz_sched *s, uint32_t index, struct dz_inbox *inbox, struct dz_worker **out)
 {
     struct dz_worker *w = dz_zalloc(1, sizeof *w);
-    if (!w)
-        return DZ_ENOMEM;
-    w->sched = s;
-    int err = open_loop(w);
+    struct dz_inbox *made = inbox ? inbox : dz_zalloc(1, sizeof *made);
+    int err = w && made ? open_loop_of(w, s) : DZ_ENOMEM;
     if (err) {
         dz_free(w);
+        if (!inbox)
+            dz_free(made);
         return err;
     }
     uv_sem_init(&w->started, 0);
+    uv_sem_init(&w->ended, 0);
     dz_thread_init(&w->thread, s->rt, index);
     w->thread.sched = w;
-    dz_mpsc_init(&w->inbox);
+    w->inbox = made;
+    if (!inbox)
+        dz_mpsc_init(&made->queue);
+    dz_guarded_init(&w->guarded);
     dz_spin_init(&w->spin, (uint64_t)s->options.spin_us * 1000u);
     look_at_clock(w);
     *out = w;
@@ -383,11 +403,16 @@ void dz_worker_delete(struct dz_worker *w)
 {
     dz_assert(!w->running && !w->hooked);
     struct dz_mpsc_node *node;
-    while ((node = dz_mpsc_pop(&w->inbox)))
+    while ((node = dz_mpsc_pop(&w->inbox->queue)))
         dz_msg_free(dz_container_of(node, struct dz_msg, node));
-    dz_assert(dz_mpsc_empty(&w->inbox));
+    dz_assert(dz_mpsc_empty(&w->inbox->queue));
+    dz_free(w->inbox);
+    if (w->guarded.lost) /* its thread stands there for ever, in the midst of it */
+        return;
     close_loop(w);
+    dz_guarded_fini(&w->guarded);
     uv_sem_destroy(&w->started);
+    uv_sem_destroy(&w->ended);
     dz_thread_fini(&w->thread);
     dz_free(w);
 }

@@ -7,8 +7,10 @@
 
 #include "sched/sched.h"
 
-int dz_worker_new(struct dz_sched *s, uint32_t index, struct dz_worker **out);
-/* Its thread was joined. Frees what waits in the inbox, closes what is left on the loop. */
+/* `inbox`: the one to go on with, left to the caller on failure; or NULL. */
+int dz_worker_new(struct dz_sched *s, uint32_t index, struct dz_inbox *inbox, struct dz_worker **out);
+/* Its thread was joined. Frees what waits in the inbox, closes what is left on the loop. Of a lost worker it
+ * frees the inbox alone. */
 void dz_worker_delete(struct dz_worker *w);
 /* Starts the thread, or without threads calls thread_start. */
 int dz_worker_start(struct dz_worker *w);

@@ -1,1 +1,1 @@
-dz_unit_test(sched spin sched takeover)
+dz_unit_test(sched spin sched takeover watchdog)

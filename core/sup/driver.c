@@ -177,6 +177,28 @@ static void take_child_exit(struct dz_supervisor *s, const struct dz_msg *m, uin
         dz_sup_exited(s->sup, now, pid, m->data, m->len, superseded ? DZ_SUP_SUPERSEDED : DZ_SUP_EXITED);
 }
 
+/* Many ends that are one event. */
+static void take_worker_lost(struct dz_supervisor *s, const struct dz_msg *m, uint64_t now)
+{
+    struct dz_read r;
+    uint32_t fields;
+    const uint8_t *reason;
+    const char *bytes;
+    size_t reason_len, len;
+    dz_read_init(&r, m->data, m->len);
+    int err = dz_read_array(&r, &fields);
+    err = err ? err : dz_read_skip(&r, &reason, &reason_len);
+    err = err ? err : dz_read_string(&r, &bytes, &len);
+    dz_assert(!err && fields == 2 && len % sizeof(struct dz_pid) == 0);
+    size_t count = len / sizeof(struct dz_pid);
+    struct dz_pid *pids = dz_alloc_must(len);
+    memcpy(pids, bytes, len);
+    for (size_t i = 0; i < count; i++)
+        dz_supervisor_forget_stop(s, pids[i]);
+    dz_sup_worker_lost(s->sup, now, pids, count, dz_pid_is_none(m->from) ? NULL : &m->from, reason, reason_len);
+    dz_free(pids);
+}
+
 static bool id_of(const struct dz_msg *m, const char **id, size_t *len)
 {
     struct dz_read r;
@@ -406,6 +428,8 @@ static void handle_running(struct dz_thread *t, struct dz_supervisor *s, const s
             take_tick(t, s, now);
         else if (m->code == DZ_REQ_NODE_UP)
             dz_sup_node_up(s->sup, now);
+        else if (m->code == DZ_REQ_WORKER_LOST && !(m->flags & DZ_MSG_WIRE))
+            take_worker_lost(s, m, now);
         break;
     case DZ_MSG_CALL:
         dz_send_error(t, dz_supervisor_pid(s), m->from, m->ref, DZ_EUNHANDLED, "a supervisor takes no calls");

@@ -110,6 +110,13 @@ static void drop_early(struct dz_proc *p, struct dz_pid target, uint64_t monitor
         dz_bond_drop(p, watch);
 }
 
+/* Whose the worker is that was taken for it; none: nobody's, the spawn did not come about. */
+static void settle_owner(struct dz_vm *vm, const struct dz_spawn *s, uint32_t thread, struct dz_pid owner)
+{
+    if (s->flags & DZ_SPAWN_OWN_WORKER)
+        dz_sched_own(vm->shared->sched, thread, owner);
+}
+
 static int spawn_here(lua_State *L, struct dz_vm *vm, const struct dz_spawn *s, struct dz_msg **take,
                       uint64_t timeout)
 {
@@ -118,6 +125,7 @@ static int spawn_here(lua_State *L, struct dz_vm *vm, const struct dz_spawn *s, 
     (*take)->from = vm->current->pid;
     (*take)->ref = dz_vm_wait_reply(L, DZ_PID_NONE, timeout);
     int err = dz_spawn_send(vm->thread, thread, take, &co->wait.target);
+    settle_owner(vm, s, thread, err ? DZ_PID_NONE : co->wait.target);
     if (!err)
         err = bond_early(vm, co, s);
     if (!err)
@@ -153,18 +161,21 @@ static int spawn(lua_State *L)
         s.flags &= ~(uint32_t)(DZ_SPAWN_LINK | DZ_SPAWN_MONITOR); /* made when the pid is known */
         if (dz_behaviors_hash(vm->shared->behaviors, s.name.s, s.name.len, hash))
             s.hash = (struct dz_str){(const char *)hash, sizeof hash};
-    } else {
-        lua_pushnumber(L, choose(L, vm, &s)); /* before there is a message: it may raise */
-        if (s.flags & DZ_SPAWN_MONITOR)
-            s.monitor_ref = dz_rt_next_ref(vm->shared->rt);
+    } else if (s.flags & DZ_SPAWN_MONITOR) {
+        s.monitor_ref = dz_rt_next_ref(vm->shared->rt);
     }
     struct dz_buf *args = dz_codec_scratch(vm);
     dz_codec_encode_args(L, ARG_ARGS, "args", 0, args);
     s.args = args->data;
     s.args_len = args->len;
+    if (!far)
+        lua_pushnumber(L, choose(L, vm, &s)); /* before there is a message: it may raise */
     struct dz_msg *m = dz_spawn_pack(&vm->shared->rt->nodes, &s);
-    if (!m)
+    if (!m) {
+        if (!far)
+            settle_owner(vm, &s, (uint32_t)lua_tonumber(L, ARG_THREAD), DZ_PID_NONE);
         return dz_vm_raise(L, DZ_ENOMEM, "out of memory");
+    }
     vm->running->token = s.monitor_ref;
     return far ? spawn_far(L, vm, &m, timeout) : spawn_here(L, vm, &s, &m, timeout);
 }

@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "sched/sched.h"
+#include "vm/interrupt.h"
 #include "vm/vm.h"
 
 #define CLOSE_ROUNDS 1000 /* of a millisecond, for requests under way when the state goes */
@@ -81,7 +82,7 @@ static int call_as(lua_State *L, struct dz_pid pid, int nargs, int nresults)
     }
     registry_get(L, &handler_key);
     lua_insert(L, base);
-    int status = lua_pcall(L, nargs, nresults, base);
+    int status = dz_gate_pcall(vm, L, nargs, nresults, base);
     lua_remove(L, base);
     if (status)
         leave_failed(L, vm, &frame);
@@ -232,7 +233,7 @@ static int wrapper(lua_State *L)
         own_arguments(L, self->pid, flags & WRAP_FIRST_RAW ? 2 : 1);
     lua_pushvalue(L, lua_upvalueindex(1));
     lua_insert(L, 1);
-    lua_call(L, n, LUA_MULTRET);
+    dz_gate_call(dz_vm_of(L), L, n, LUA_MULTRET); /* it may block */
     if (flags & WRAP_CREATES)
         note_handle(L, 1, self->pid);
     return lua_gettop(L);

@@ -68,29 +68,13 @@ struct dz_co *dz_wait_begin(lua_State *L, enum dz_wait_kind kind, uint64_t ref, 
     return co;
 }
 
-static void *hook_reason(void)
-{
-    static const char key = 'h';
-    return (void *)(uintptr_t)&key;
-}
-
-static void interrupt(lua_State *L, lua_Debug *ar)
-{
-    (void)ar;
-    lua_pushlightuserdata(L, hook_reason());
-    lua_error(L);
-}
-
 int dz_wait_interrupt(lua_State *L)
 {
     struct dz_vm *vm = dz_vm_state(L);
     dz_assert(vm->current && (vm->current->flags & DZ_PROC_DOOMED));
-    if (vm->running) {
-        vm->hooked = true;
-        lua_sethook(vm->L, interrupt, LUA_MASKCOUNT, 1);
-    }
-    lua_pushlightuserdata(L, hook_reason());
-    return lua_error(L);
+    if (vm->running)
+        dz_interrupt_arm(vm, 0);
+    return dz_interrupt_raise(L);
 }
 
 int dz_wait_park(lua_State *L)

@@ -237,6 +237,8 @@ static int next_of_process(lua_State *L, struct dz_vm *vm, struct dz_co *co)
             return 0;
         }
         co->turns_left--;
+        dz_sched_turn_begin(dz_worker_of(vm->thread)); /* a message is a turn, however long the stretch */
+        dz_memory_note_turn(&vm->memory, p->pid);
         int n = push_turn(L, vm, co, m);
         if (n)
             return n;
@@ -259,6 +261,7 @@ static bool adopt(struct dz_vm *vm, struct dz_co *co)
     co->proc = p;
     co->turns_left = DZ_SLICE_TURNS;
     p->kind_data = co;
+    dz_memory_note_turn(&vm->memory, DZ_PID_NONE);
     vm->current = p;
     return true;
 }
@@ -313,13 +316,14 @@ static void resume(struct dz_vm *vm, struct dz_co *co)
 {
     vm->running = co;
     vm->current = co->proc;
-    int status = lua_resume(co->L, 0);
+    int status = dz_gate_resume(vm, co->L);
+    dz_memory_note_turn(&vm->memory, vm->current ? vm->current->pid : DZ_PID_NONE);
     vm->running = NULL;
     vm->current = NULL;
-    if (vm->hooked) {
-        lua_sethook(vm->L, NULL, 0, 0);
-        vm->hooked = false;
-    }
+    if (vm->interrupt.hooked)
+        dz_interrupt_disarm(vm);
+    /* relaxed: a figure for others to read. */
+    atomic_store_explicit(&vm->thread->lua_bytes, vm->memory.used, memory_order_relaxed);
     dz_assert(status != 0);
     if (status != LUA_YIELD) {
         dz_ending_crash(vm, co);

@@ -127,7 +127,8 @@ void dz_ending_crash(struct dz_vm *vm, struct dz_co *co)
     struct dz_proc *p = co->proc;
     enum dz_phase phase = co->phase;
     dz_assert(p);
-    bool decided = (p->flags & DZ_PROC_DOOMED) && phase != DZ_PHASE_TERMINATE;
+    bool killed = p->flags & DZ_PROC_NO_TERMINATE;
+    bool decided = killed || ((p->flags & DZ_PROC_DOOMED) && phase != DZ_PHASE_TERMINATE);
     struct dz_blob *reason = decided ? dz_blob_ref(p->exit) : dz_ending_reason(vm, co->L, false);
     bool starting = !(p->flags & DZ_PROC_STARTED);
     if (!decided && !starting)
@@ -229,6 +230,10 @@ void dz_ending_free_hooks(struct dz_vm *vm)
 void dz_ending_dispose(struct dz_thread *t, struct dz_proc *p)
 {
     struct dz_vm *vm = t->vm;
+    if (dz_interrupt_is_lost(&vm->interrupt)) { /* on the system thread: the Lua state is left as it is */
+        dz_free(p);
+        return;
+    }
     run_hooks(vm, p->slot->index);
     if (p->kind_data)
         dz_co_drop(vm, p->kind_data);

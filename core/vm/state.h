@@ -13,6 +13,8 @@
 #include "base/map.h"
 #include "proc/process.h"
 #include "proc/send.h"
+#include "vm/memory.h"
+#include "vm/interrupt.h"
 #include "vm/vm.h"
 
 #define DZ_VM_CHUNK        256u  /* process states in one Lua table */
@@ -112,10 +114,10 @@ struct dz_vm {
     uint32_t function_count;
     uint32_t generation;
     uint64_t next_token;
-    bool hooked; /* the interruption hook is armed, until the turn ends */
+    struct dz_interrupt interrupt;
     lua_Alloc alloc;
     void *alloc_ctx;
-    size_t memory;
+    struct dz_memory memory;
     bool idle_finished; /* the last idle step ended a cycle */
     size_t idle_memory; /* after the last idle collection */
     struct dz_text texts[DZ_VM_TEXTS];
@@ -128,16 +130,16 @@ extern const struct dz_proc_kind dz_vm_kind;
 void *dz_vm_wait_token(void);
 void *dz_vm_noreply(void);
 
-/* The allocator: counts for the vm that is its context. */
-void *dz_vm_alloc(void *ctx, void *p, size_t old_size, size_t new_size);
-
 /* The state's allocator leads to its vm, from any coroutine, in two loads. While the state closes (finalisers
- * of Lua code run then) the allocator is LuaJIT's own again, and there is no vm. */
+ * of Lua code run then) the allocator is LuaJIT's own again, and there is no vm. Every way from Lua into the
+ * core leads through here: the thread of a lost worker goes no further. */
 static inline struct dz_vm *dz_vm_state(lua_State *L)
 {
     void *vm;
     if (lua_getallocf(L, &vm) != dz_vm_alloc)
         luaL_error(L, "the Lua state is closing");
+    if (dz_interrupt_is_lost(&((struct dz_vm *)vm)->interrupt))
+        dz_interrupt_stand(vm);
     return vm;
 }
 
@@ -223,8 +225,8 @@ void dz_wait_push_message(lua_State *L, struct dz_proc *p, struct dz_msg *m);
  * STOP that waits in the mailbox dooms the process here and now: one who is parked is stopped there. */
 struct dz_co *dz_wait_begin(lua_State *L, enum dz_wait_kind kind, uint64_t ref, struct dz_pid target,
                             uint64_t timeout_ns);
-/* Makes the running, doomed process unable to go on where it cannot yield: an error no pcall holds for long.
- */
+/* Makes the running, doomed process unable to go on where it cannot yield: an error no pcall holds for long
+ * (interrupt.h). */
 int dz_wait_interrupt(lua_State *L);
 /* core.result(): pushes what was waited for, or raises. */
 int dz_wait_result(lua_State *L);

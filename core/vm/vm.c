@@ -56,19 +56,10 @@ struct dz_proc *dz_vm_self(lua_State *L)
 
 size_t dz_vm_memory(const struct dz_vm *vm)
 {
-    return vm->memory;
+    return vm->memory.used;
 }
 
 /* --- memory --- */
-
-void *dz_vm_alloc(void *ctx, void *p, size_t old_size, size_t new_size)
-{
-    struct dz_vm *vm = ctx;
-    void *q = vm->alloc(vm->alloc_ctx, p, old_size, new_size);
-    if (q || new_size == 0)
-        vm->memory += new_size - old_size;
-    return q;
-}
 
 static int idle_step(lua_State *L)
 {
@@ -78,7 +69,7 @@ static int idle_step(lua_State *L)
 
 bool dz_vm_idle(struct dz_vm *vm)
 {
-    if (vm->memory < vm->idle_memory + vm->idle_memory / 4 + IDLE_GROWTH)
+    if (vm->memory.used < vm->idle_memory + vm->idle_memory / 4 + IDLE_GROWTH)
         return false;
     if (lua_cpcall(vm->L, idle_step, NULL)) {
         lua_pop(vm->L, 1);
@@ -86,7 +77,9 @@ bool dz_vm_idle(struct dz_vm *vm)
     }
     if (!vm->idle_finished)
         return true;
-    vm->idle_memory = vm->memory;
+    vm->idle_memory = vm->memory.used;
+    dz_memory_rest(&vm->memory);
+    atomic_store_explicit(&vm->thread->lua_bytes, vm->memory.used, memory_order_relaxed);
     return false;
 }
 
@@ -214,6 +207,7 @@ struct dz_vm *dz_vm_new(struct dz_thread *t, struct dz_vm_shared *shared)
     if (!vm)
         return NULL;
     init_fields(vm, t, shared);
+    dz_memory_init(&vm->memory);
     vm->L = luaL_newstate();
     if (!vm->L) {
         dz_free(vm);
@@ -228,7 +222,10 @@ struct dz_vm *dz_vm_new(struct dz_thread *t, struct dz_vm_shared *shared)
         dz_vm_free(vm);
         return NULL;
     }
-    vm->idle_memory = vm->memory;
+    vm->idle_memory = vm->memory.used;
+    dz_memory_set_limit(&vm->memory, shared->simulated ? 0 : shared->memory_mb);
+    atomic_store_explicit(&t->lua_bytes, vm->memory.used, memory_order_relaxed);
+    dz_interrupt_open(vm);
     return vm;
 }
 
@@ -259,6 +256,7 @@ static void free_coroutines(struct dz_vm *vm)
 void dz_vm_free(struct dz_vm *vm)
 {
     dz_assert(!vm->current);
+    dz_interrupt_close(vm);
     if (vm->body) { /* else it never ran anything */
         dz_sched_each_process(dz_worker_of(vm->thread), end_process, vm);
         if (!dz_bind_uv_close(vm->L)) {

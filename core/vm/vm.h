@@ -41,6 +41,7 @@ struct dz_vm_shared {
     _Atomic uint32_t generations;   /* of Lua states: function references name theirs */
     const char *script_dir;         /* package.path begins with it; NULL: none */
     bool simulated;                 /* JIT off, time from env, no luv */
+    uint64_t memory_mb;             /* soft limit of one state; 0: none */
     void *ctx;                      /* for the functions below */
     /* Is a native C behaviour of this name registered? NULL: there are none. Any thread. */
     bool (*native_exists)(void *ctx, const char *name, size_t len);
@@ -64,7 +65,7 @@ void dz_vm_spawn(struct dz_thread *t, struct dz_slot *slot, struct dz_msg *msg);
 struct dz_msg *dz_vm_main_message(struct dz_rt *rt, const char *script, int argc, const char *const *argv);
 /* A stretch of garbage collection while there is nothing else to do. True: there is more. */
 bool dz_vm_idle(struct dz_vm *vm);
-/* Bytes allocated by the state. */
+/* Bytes allocated by the state. The worker's own thread; others read dz_thread.lua_bytes. */
 size_t dz_vm_memory(const struct dz_vm *vm);
 
 /* --- for binding files --- */

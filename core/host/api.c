@@ -188,7 +188,13 @@ static int dispatch(struct dz_host *host, struct dz_thread *t, const struct dz_s
     if (node && strcmp(node, dz_nodes_self_id(&host->rt.nodes)) != 0)
         return dz_cluster_spawn_far(host->cluster, t, node, strlen(node), take, NULL);
     int thread = choose_thread(host, t, s);
-    return thread < 0 ? thread : dz_spawn_send(t, (uint32_t)thread, take, NULL);
+    if (thread < 0)
+        return thread;
+    struct dz_pid pid = DZ_PID_NONE;
+    int err = dz_spawn_send(t, (uint32_t)thread, take, &pid);
+    if (s->flags & DZ_SPAWN_OWN_WORKER)
+        dz_sched_own(&host->sched, (uint32_t)thread, err ? DZ_PID_NONE : pid);
+    return err;
 }
 
 static int send_spawn(struct dz_host *host, const struct dz_spawn *s, const char *node, dz_done done, void *ctx)

@@ -71,6 +71,7 @@ static void fill_vm_shared(struct dz_host *host)
 {
     host->vm_shared.rt = &host->rt;
     host->vm_shared.sched = &host->sched;
+    host->vm_shared.memory_mb = host->settings.worker_memory_mb;
     host->vm_shared.behaviors = &host->behaviors;
     host->vm_shared.selectors = &host->driver.selectors;
     host->vm_shared.ctx = host;
@@ -86,8 +87,13 @@ static int init_sched(struct dz_host *host)
         .spin_us = (uint32_t)host->settings.spin_us,
         .threads = true,
     };
+    struct dz_guard_hooks guard;
     dz_host_fill_hooks(host, &hooks);
-    return dz_sched_init(&host->sched, &host->rt, &options, &hooks);
+    dz_host_fill_guard(host, &guard);
+    int err = dz_sched_init(&host->sched, &host->rt, &options, &hooks);
+    if (!err)
+        dz_guard_enable(&host->sched, host->settings.max_turn_ms, &guard);
+    return err;
 }
 
 static int init_cluster(struct dz_host *host)

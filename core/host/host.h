@@ -73,6 +73,7 @@ void dz_host_finished(struct dz_host *host, int exit_code);
 
 /* threads.c: the hooks of the scheduler. */
 void dz_host_fill_hooks(struct dz_host *host, struct dz_sched_hooks *hooks);
+void dz_host_fill_guard(struct dz_host *host, struct dz_guard_hooks *hooks);
 /* script.c: sends the SPAWN of the script and watches over it. Any thread, once the host runs. Takes the message. */
 int dz_host_send_script(struct dz_host *host, struct dz_thread *t, struct dz_msg **take);
 /* script.c: a process ends; the script's reason is kept. Its own thread. */

@@ -182,8 +182,10 @@ static void build_worker_figures(struct dz_host *host, struct dz_build *b)
     dz_build_array(b, count - 1);
     for (uint32_t i = DZ_THREAD_WORKER; i < count; i++) {
         struct dz_worker *w = host->sched.workers[i];
-        dz_build_map(b, 2);
+        dz_build_map(b, 3);
         dz_build_kint(b, "index", i);
+        dz_build_kint(b, "memory_bytes",
+                      (int64_t)atomic_load_explicit(&w->thread.lua_bytes, memory_order_relaxed));
         dz_build_kint(b, "load", atomic_load_explicit(&w->load, memory_order_relaxed));
     }
 }
@@ -194,7 +196,8 @@ static void host_stats(struct dz_host *host, struct dz_thread *t, const struct d
     struct dz_build *b = answer_begin(&a);
     size_t rss = 0;
     uv_resident_set_memory(&rss);
-    dz_build_map(b, 6);
+    dz_build_map(b, 7);
+    dz_build_kint(b, "workers_lost", host->sched.guard.lost_count);
     dz_build_kstring(b, "node_id", dz_nodes_self_id(&t->rt->nodes));
     dz_build_kint(b, "processes", atomic_load_explicit(&t->rt->table.count, memory_order_relaxed));
     dz_build_kint(b, "uptime_ms", (int64_t)((dz_env_now_ns(&host->env) - host->started_ns) / 1000000u));

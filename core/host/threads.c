@@ -10,6 +10,9 @@
 #include "host/host.h"
 #include "host/service.h"
 #include "proc/send.h"
+#include "vm/interrupt.h"
+
+#define EXIT_WORKERS_LOST 70
 
 static void on_interrupt(uv_async_t *async)
 {
@@ -99,6 +102,53 @@ static bool idle(void *ctx, struct dz_worker *w)
 {
     (void)ctx;
     return dz_vm_idle(w->thread.vm);
+}
+
+/* --- the watchdog: what to do to a worker's thread, the vm knows --- */
+
+static void interrupt(void *ctx, struct dz_worker *w, uint64_t turn, enum dz_watchdog_verdict verdict,
+                      uint64_t age_ms)
+{
+    struct dz_host *host = ctx;
+    struct dz_worker *system = dz_sched_worker(&host->sched, DZ_THREAD_SYSTEM);
+    dz_interrupt_ask(w->thread.vm, &system->thread, turn, verdict, age_ms);
+}
+
+static void give_up(void *ctx, struct dz_worker *w)
+{
+    (void)ctx;
+    dz_interrupt_give_up(w->thread.vm);
+}
+
+static void sample(void *ctx, struct dz_worker *w, bool force, struct dz_watchdog_sample *out)
+{
+    (void)ctx;
+    dz_interrupt_sample(w->thread.vm, force, out);
+}
+
+static struct dz_pid take(void *ctx, struct dz_worker *w)
+{
+    (void)ctx;
+    return dz_interrupt_take(w->thread.vm);
+}
+
+static void guard_failed(void *ctx, struct dz_thread *t, const char *why)
+{
+    struct dz_host *host = ctx;
+    dz_log_error(t->rt->log, "the host ends", "why", why, NULL);
+    dz_halt_begin(&host->halt, t, EXIT_WORKERS_LOST);
+}
+
+void dz_host_fill_guard(struct dz_host *host, struct dz_guard_hooks *hooks)
+{
+    *hooks = (struct dz_guard_hooks){
+        .ctx = host,
+        .interrupt = interrupt,
+        .give_up = give_up,
+        .sample = sample,
+        .take = take,
+        .failed = guard_failed,
+    };
 }
 
 void dz_host_fill_hooks(struct dz_host *host, struct dz_sched_hooks *hooks)

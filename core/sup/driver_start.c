@@ -404,6 +404,11 @@ static void start_failed(struct dz_supervisor *s, const struct dz_pending *p, co
         dz_read_skip(&reason, NULL, NULL);
         failure.detail_len = (size_t)(reason.at - failure.detail);
     }
+    /* A node has a newer copy of this child, so there is a newer supervisor of it than this one. */
+    if (failure.code == DZ_ESUPERSEDED) {
+        const struct dz_blob *superseded = s->driver->rt->reasons[DZ_REASON_SUPERSEDED];
+        dz_sup_exit_signal(s->sup, dz_supervisor_now(s), superseded->data, superseded->len);
+    }
     dz_sup_start_failed(s->sup, dz_supervisor_now(s), p->token, &failure);
 }
 

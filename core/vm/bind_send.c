@@ -1,6 +1,7 @@
 /* bind_send.c - messages: send, cast, call, reply, request.
  * send and cast are the API's own functions: nothing in Lua stands around them. */
 #include <string.h>
+#include "base/alloc.h"
 #include "base/err.h"
 #include "vm/state.h"
 
@@ -55,6 +56,59 @@ static int send_named(struct dz_vm *vm, const struct named *n, struct dz_msg **t
     return ports->wire_named(ports->ctx, vm->thread, n->node, n->node_len, n->name, n->name_len, take);
 }
 
+/* --- a full link --- */
+
+/* How long a sender stands still before it tries again. */
+#define UNSENT_RETRY_NS 2000000u
+
+void dz_unsent_free(struct dz_co *co)
+{
+    if (co->unsent)
+        dz_msg_free(co->unsent->msg);
+    dz_free(co->unsent);
+    co->unsent = NULL;
+}
+
+/* The link holds all it may: the sender waits instead of losing the message. Takes it. */
+static int park_unsent(lua_State *L, struct dz_co *co, struct dz_msg **take, const struct named *n)
+{
+    size_t node_len = n ? n->node_len : 0, name_len = n ? n->name_len : 0;
+    struct dz_unsent *u = dz_alloc(sizeof *u + node_len + name_len);
+    if (!u) {
+        dz_msg_free(*take);
+        return dz_vm_raise(L, DZ_ENOMEM, "out of memory");
+    }
+    *u = (struct dz_unsent){*take, node_len, name_len};
+    if (n) {
+        memcpy(u->text, n->node, node_len);
+        memcpy(u->text + node_len, n->name, name_len);
+    }
+    *take = NULL;
+    co->unsent = u;
+    dz_wait_begin(L, DZ_WAIT_EVENT, 0, DZ_PID_NONE, UNSENT_RETRY_NS)->self_ending = true;
+    return dz_wait_park(L);
+}
+
+bool dz_unsent_retry(struct dz_vm *vm, struct dz_co *co)
+{
+    struct dz_unsent *u = co->unsent;
+    struct named n = {u->text + u->node_len, u->text, u->name_len, u->node_len};
+    int err = u->node_len ? send_named(vm, &n, &u->msg) : dz_send(vm->thread, &u->msg);
+    if (err != DZ_EOVERLOADED) {
+        dz_unsent_free(co);
+        return true;
+    }
+    vm->running = co;
+    vm->current = co->proc;
+    dz_wait_begin(co->L, DZ_WAIT_EVENT, 0, DZ_PID_NONE, UNSENT_RETRY_NS)->self_ending = true;
+    vm->running = NULL;
+    vm->current = NULL;
+    dz_process_rest(vm->thread, co->proc);
+    return false;
+}
+
+/* --- send and cast --- */
+
 /* Where a one-way message goes. False: to nobody. *far: by name to another node. */
 static bool check_target(lua_State *L, int idx, struct dz_pid *pid, struct named *n, bool *far)
 {
@@ -86,7 +140,10 @@ static int one_way(lua_State *L, enum dz_msg_kind kind)
     }
     m->from = self->pid;
     m->to = to;
+    bool abroad = far || !dz_nodes_is_self(&vm->shared->rt->nodes, to.node);
     int err = far ? send_named(vm, &n, &m) : dz_send(vm->thread, &m);
+    if (err == DZ_EOVERLOADED && abroad && vm->running && lua_isyieldable(L))
+        return park_unsent(L, vm->running, &m, far ? &n : NULL);
     if (err)
         dz_msg_free(m);
     return far ? 0 : dz_wait_after_send(L, to);

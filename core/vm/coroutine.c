@@ -54,6 +54,7 @@ void dz_co_clear(struct dz_co *co)
     dz_msg_free(co->msg);
     dz_msg_free(co->held);
     co->msg = co->held = NULL;
+    dz_unsent_free(co);
     co->seen = NULL;
     co->sent = 0;
     co->phase = DZ_PHASE_NONE;

@@ -359,6 +359,8 @@ static void turn(struct dz_vm *vm, struct dz_proc *p)
     } else if (co->self_ending && p->wait) {
         co->self_ending = false;
         dz_process_unwait(vm->thread, p);
+        if (co->unsent && !dz_unsent_retry(vm, co))
+            return;
     }
     co->turns_left = DZ_SLICE_TURNS;
     resume(vm, co);

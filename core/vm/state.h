@@ -43,6 +43,14 @@ enum dz_phase {
 };
 
 /* One pooled coroutine. */
+/* A SEND or CAST for another node whose link is full: its sender is parked until it went out. */
+struct dz_unsent {
+    struct dz_msg *msg;
+    size_t node_len; /* 0: msg->to says where; else to a name on a node */
+    size_t name_len;
+    char text[]; /* node, name */
+};
+
 struct dz_co {
     lua_State *L;
     int anchor;           /* keeps L in the registry */
@@ -60,6 +68,7 @@ struct dz_co {
     struct dz_msg *msg;  /* the CAST, SEND or notice being handled */
     struct dz_msg *held; /* a message being decoded */
     struct dz_msg *seen; /* selective receive: the last message looked at */
+    struct dz_unsent *unsent; /* or NULL */
     uint64_t token;      /* of DZ_WAIT_EVENT */
     struct dz_wait wait;
 };
@@ -234,6 +243,9 @@ int dz_wait_result(lua_State *L);
 int dz_wait_park(lua_State *L);
 /* After a message was sent to `to`: hands over the turn when it is time to. `return` it (no results). */
 int dz_wait_after_send(lua_State *L, struct dz_pid to);
+/* Tries again; false: the process is parked for another while. */
+bool dz_unsent_retry(struct dz_vm *vm, struct dz_co *co);
+void dz_unsent_free(struct dz_co *co);
 
 /* --- error.c --- */
 

@@ -1,6 +1,6 @@
 --- probe.lua - a child whose life leaves a trace: a line in the ledger (the file DOZOR_LEDGER) when it begins and when it ends.
 --- args: label, options { init_ms, init_error, end_ms, end_on (only on that node), trap }. Calls: "label", "get", "args", "node", { "echo", v },
---- { "sleep", ms }; casts: "inc", "crash", { "exit", reason }, { "push", v }.
+--- { "make", bytes }, { "sleep", ms }; casts: "inc", "crash", { "exit", reason }, { "push", v }.
 
 local dozor = require "dozor"
 
@@ -35,6 +35,7 @@ function M.handle_call(msg, state)
   if msg == "pushed" then return state.pushed end
   if msg == "crash" then error("asked to crash") end
   if type(msg) == "table" and msg[1] == "echo" then return msg[2] end
+  if type(msg) == "table" and msg[1] == "make" then return ("x"):rep(msg[2]) end
   if type(msg) == "table" and msg[1] == "sleep" then
     dozor.sleep(msg[2])
     return true

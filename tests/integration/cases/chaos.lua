@@ -1,0 +1,91 @@
+--- chaos.lua - random kills, freezes and returns over four nodes and fifty children; at the end what lives is what was wanted.
+--- dozor run tests/integration/run.lua chaos "" SECONDS SEED
+
+local dozor = require "dozor"
+local specs = require "harness.specs"
+
+local SECONDS = 6
+
+local function wanted()
+  local labels = specs.labels(30)
+  for i = 1, 10 do labels[#labels + 1] = "in" .. i end
+  for i = 1, 10 do labels[#labels + 1] = "all" .. i end
+  return labels
+end
+
+local function start(a)
+  local spec = specs.tree(30, { restart_intensity = { max_restarts = 100000, within_ms = 60000 }, children = {} })
+  for i = 1, 30 do spec.children[i] = specs.probe("c" .. i) end
+  local function nested(id, prefix, strategy)
+    local children = {}
+    for i = 1, 10 do children[i] = specs.probe(prefix .. i) end
+    spec.children[#spec.children + 1] = { id = id, supervisor = { strategy = strategy, node_selector = "round_robin",
+      children = children, restart_intensity = { max_restarts = 100000, within_ms = 60000 } } }
+  end
+  nested("inner", "in", "one_for_one")
+  nested("together", "all", "one_for_all")
+  specs.start(a, spec)
+end
+
+local function crash_some(w)
+  local running = w:running()
+  local node = running[math.random(#running)]
+  node:async("for i, found in ipairs(live()) do if i % 3 == 0 then dozor.cast(found.pid, 'crash') end end")
+  return "crashes on " .. node.name
+end
+
+--- One random deed; nodes that are down or frozen come back. The first node, the supervisor's, is only frozen shortly.
+local function deed(w, nodes, seconds)
+  local node = nodes[math.random(2, #nodes)]
+  local what = math.random(6)
+  if node.frozen then
+    node:thaw()
+    return "thaw " .. node.name
+  elseif node.exit then
+    node:start(false)
+    return "start " .. node.name
+  elseif what <= 2 then
+    node:kill()
+    return "kill " .. node.name
+  elseif what <= 4 then
+    node:freeze()
+    return "freeze " .. node.name
+  end
+  return crash_some(w, seconds)
+end
+
+local function run(w, seconds, seed)
+  seconds, seed = tonumber(seconds) or SECONDS, tonumber(seed) or os.time()
+  w:log("%d s, seed %d", seconds, seed)
+  local nodes = { w:cluster({ "a", "b", "c", "d" }, { host_options = { "--log-level", "info" } }) }
+  for i, node in ipairs(nodes) do
+    node.config.seeds = {}
+    for j, other in ipairs(nodes) do
+      if i ~= j then table.insert(node.config.seeds, other.id) end
+    end
+  end
+  start(nodes[1])
+  w:settled(wanted())
+  math.randomseed(seed)
+  local deadline, deeds = dozor.now() + seconds * 1000, {}
+  while dozor.now() < deadline do
+    deeds[#deeds + 1] = deed(w, nodes, seconds)
+    local pause = math.random(20, 900)
+    w:holds(pause, function() return true end)
+  end
+  for _, node in ipairs(nodes) do
+    if node.frozen then node:thaw() end
+    if node.exit then node:start(false) end
+  end
+  for _, node in ipairs(nodes) do node:joined() end
+  w:log("%d deeds: %s", #deeds, table.concat(deeds, ", "))
+  w:meshed(nodes, 90000)
+  w:settled(wanted(), 60000)
+  w:holds(500, function() return #w:live() == 50 end, "fifty live")
+  local stats = nodes[1]:run("return dozor.supervisor.stats(S.sup)")
+  w:log("restarts %d, by node failure %d", stats.total_restarts, stats.node_failure_restarts)
+  nodes[1]:run("dozor.supervisor.stop(S.sup)")
+  w:equal(w:live(), {}, "live after stop")
+end
+
+return { { name = "chaos over four nodes and fifty children", fn = run, limit_ms = 3600000 } }

@@ -61,7 +61,7 @@ static bool takes_processes(struct dz_worker *w)
 /* The least loaded worker; of several the next one in turn. */
 static struct dz_worker *least_loaded(struct dz_sched *s, uint64_t *least)
 {
-    uint32_t workers = atomic_load_explicit(&s->count, memory_order_acquire) - 1;
+    uint32_t workers = s->options.workers; /* those added later are somebody's own */
     uint32_t first = atomic_fetch_add_explicit(&s->next_worker, 1, memory_order_relaxed);
     uint64_t now = dz_env_now_ns(s->rt->env);
     struct dz_worker *best = NULL;

@@ -14,6 +14,13 @@ local function ask(code, value)
   return core.result()
 end
 
+--- A name is given by the host its process lives on: a process there asks for it.
+local function register_there(name, pid, node)
+  core.spawn("@register_name", {}, nil, nil, 0, 10000, 0, 0, node)
+  local err = process.call(core.spawn_result(0), { name = name, pid = pid }, 10000)
+  if err then error(core.make_error(err.code, err.message, err), 0) end
+end
+
 --- Gives a process the name; it is free again when the process ends. Waits. Raises `name_taken` (name,
 --- owner), `noproc`.
 ---@param name string
@@ -22,6 +29,8 @@ function M.register(name, pid)
   check.text("name", name)
   pid = pid or process.self()
   if process.node_of(pid) == nil then check.fail("pid", "a pid", pid) end
+  local node = process.node_of(pid)
+  if node ~= core.node() then return register_there(name, pid, node) end
   core.mark_global(pid)
   ask(request.GLOBAL_REGISTER, { name = name, pid = pid })
 end

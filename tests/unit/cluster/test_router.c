@@ -158,12 +158,8 @@ static void a_message_for_an_older_life_is_bounced(void **state)
     host_expect(&w, 0, "down b replaced;up b joined;");
     struct actor *a = host_actor(&w, 0, 'A');
     host_actor(&w, 1, 'N'); /* takes the slot and generation the old one had */
-    rig_enter(a);
-    a->wait = (struct dz_wait){.kind = DZ_WAIT_REPLY, .ref = 1, .target = old};
-    assert_int_equal(actor_send(&w.hosts[0].rig.threads[1], DZ_MSG_CALL, a->proc.pid, old, 1, 1),
-                     DZ_ENOCONNECTION);
-    memset(&a->wait, 0, sizeof a->wait);
-    rig_leave(&w.hosts[0].rig, 1, a);
+    host_call(&w, 0, a, old, 1);
+    host_expect(&w, 0, "A failed noproc;");
     host_expect(&w, 1, "up a joined;");
     world_fini(&w);
 }

@@ -9,7 +9,7 @@
 #include "sched/sched.h"
 #include "sched/worker.h"
 
-#define LOSING_EVERY_NS 1000000u /* between two looks at a thread that is to stand still */
+#define HURRIED_EVERY_NS 1000000u /* between two looks at a thread that is interrupted or to stand still */
 
 void dz_guard_init(struct dz_guard *g)
 {
@@ -63,7 +63,7 @@ static void go_on_losing(struct dz_worker *system, struct dz_worker *w, uint64_t
     case DZ_LOSS_WAIT:
         break;
     }
-    g->losing = true;
+    g->hurried = true;
 }
 
 /* --- looking --- */
@@ -80,21 +80,28 @@ static uint64_t clock_of(const struct dz_worker *w, uint64_t now)
     return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
 }
 
-static void look_at(struct dz_worker *system, struct dz_worker *w, uint64_t now)
+static void judge(struct dz_worker *w, uint64_t now)
 {
     struct dz_guard *g = &w->sched->guard;
     struct dz_guarded *d = &w->guarded;
-    if (!d->given_up) {
-        /* acquire: pairs with the release in dz_sched_turn_begin and _end. */
-        uint64_t turn = atomic_load_explicit(&w->turn, memory_order_acquire);
-        enum dz_watchdog_verdict verdict = dz_watchdog_look(&d->watch, &g->limits, turn, clock_of(w, now));
-        if (atomic_load_explicit(&d->exhausted, memory_order_acquire))
-            give_up(w, DZ_REASON_OUT_OF_MEMORY, now);
-        else if (verdict == DZ_WATCHDOG_GIVE_UP)
-            give_up(w, DZ_REASON_WORKER_STUCK, now);
-        else if (verdict != DZ_WATCHDOG_FINE)
-            g->hooks.interrupt(g->hooks.ctx, w, turn, verdict, d->watch.age_ns / 1000000u);
+    /* acquire: pairs with the release in dz_sched_turn_begin and _end. */
+    uint64_t turn = atomic_load_explicit(&w->turn, memory_order_acquire);
+    enum dz_watchdog_verdict verdict = dz_watchdog_look(&d->watch, &g->limits, turn, clock_of(w, now));
+    if (atomic_load_explicit(&d->exhausted, memory_order_acquire)) {
+        give_up(w, DZ_REASON_OUT_OF_MEMORY, now);
+    } else if (verdict == DZ_WATCHDOG_GIVE_UP) {
+        give_up(w, DZ_REASON_WORKER_STUCK, now);
+    } else if (verdict != DZ_WATCHDOG_FINE) {
+        g->hurried = g->hurried || verdict == DZ_WATCHDOG_END;
+        g->hooks.interrupt(g->hooks.ctx, w, turn, verdict, d->watch.age_ns / 1000000u);
     }
+}
+
+static void look_at(struct dz_worker *system, struct dz_worker *w, uint64_t now)
+{
+    struct dz_guarded *d = &w->guarded;
+    if (!d->given_up)
+        judge(w, now);
     if (d->given_up && !d->lost)
         go_on_losing(system, w, now);
 }
@@ -104,7 +111,7 @@ static void look(struct dz_worker *system)
     struct dz_sched *s = system->sched;
     uint64_t now = dz_env_now_ns(s->rt->env);
     uint32_t count = atomic_load_explicit(&s->count, memory_order_acquire);
-    s->guard.losing = false;
+    s->guard.hurried = false;
     for (uint32_t i = DZ_THREAD_WORKER; i < count; i++) {
         struct dz_worker *w = dz_sched_worker(s, i);
         pthread_mutex_lock(&w->guarded.lock);
@@ -114,7 +121,7 @@ static void look(struct dz_worker *system)
     }
     dz_loss_close_descriptors(s);
     dz_timer_start(&system->thread, &s->guard.timer,
-                   now + (s->guard.losing ? LOSING_EVERY_NS : s->guard.limits.every_ns));
+                   now + (s->guard.hurried ? HURRIED_EVERY_NS : s->guard.limits.every_ns));
 }
 
 static void on_timer(struct dz_thread *t, struct dz_timer *timer)

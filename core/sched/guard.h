@@ -57,7 +57,7 @@ struct dz_guard {
     struct dz_watchdog_limits limits;
     struct dz_timer timer;
     _Atomic bool called; /* somebody wants a look at once */
-    bool losing;         /* some worker is given up and not lost yet */
+    bool hurried;        /* some worker is being interrupted, or given up and not lost yet */
     struct dz_worker *lost[DZ_LOST_MAX];
     uint32_t lost_count;
 };

@@ -15,3 +15,12 @@ foreach(example crash_restart logging_system strategies/one_for_all strategies/o
 endforeach()
 add_test(NAME example/failover COMMAND dozor-bin up ${PROJECT_SOURCE_DIR}/scripts/failover.lua)
 set_tests_properties(example/failover PROPERTIES TIMEOUT 90 LABELS example RESOURCE_LOCK failover_ports)
+
+# Workers that are lost leave their memory behind on purpose. A thread interrupted under TSan is not where it seems to be.
+if(NOT DOZOR_SANITIZE MATCHES "thread")
+  add_test(NAME spec/runaway COMMAND dozor-bin run --workers 3 --max-turn-ms 300
+    ${CMAKE_CURRENT_LIST_DIR}/run.lua ${CMAKE_CURRENT_LIST_DIR}/runaway_spec.lua)
+  add_test(NAME spec/memory COMMAND dozor-bin run --workers 2 --worker-memory-mb 64
+    ${CMAKE_CURRENT_LIST_DIR}/run.lua ${CMAKE_CURRENT_LIST_DIR}/memory_spec.lua)
+  set_tests_properties(spec/runaway spec/memory PROPERTIES TIMEOUT 120 LABELS spec ENVIRONMENT ASAN_OPTIONS=detect_leaks=0)
+endif()

@@ -24,6 +24,12 @@ static bool is_alive(void *ctx, struct dz_pid pid)
     return dz_table_find(&c->rt->table, pid) != NULL;
 }
 
+static bool is_lost(void *ctx, uint32_t node)
+{
+    const struct dz_cluster *c = ctx;
+    return dz_routes_get(&c->routes, node) == 0;
+}
+
 int dz_cluster_new(struct dz_cluster **out, struct dz_rt *rt, struct dz_thread *system,
                    const struct dz_cluster_callbacks *callbacks)
 {
@@ -39,7 +45,7 @@ int dz_cluster_new(struct dz_cluster **out, struct dz_rt *rt, struct dz_thread *
     dz_globals_init(&c->globals, rt, system, &c->routes);
     dz_remote_init(&c->remote, c);
     pthread_mutex_init(&c->placement_lock, NULL);
-    dz_placement_init(&c->placement, is_alive, c);
+    dz_placement_init(&c->placement, is_alive, is_lost, c);
     dz_map_init(&c->sessions_by_peer);
     dz_list_init(&c->sessions);
     dz_list_init(&c->barriers);

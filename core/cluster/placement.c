@@ -9,6 +9,7 @@ struct copy {
     struct copy *next;
     struct dz_place *place;
     struct dz_pid pid;
+    uint32_t by; /* node of its supervisor; 0: this one */
     uint32_t epoch_len;
     char epoch[];
 };
@@ -24,9 +25,10 @@ struct dz_place {
     char path[];
 };
 
-void dz_placement_init(struct dz_placement *p, bool (*alive)(void *ctx, struct dz_pid pid), void *ctx)
+void dz_placement_init(struct dz_placement *p, bool (*alive)(void *ctx, struct dz_pid pid),
+                       bool (*lost)(void *ctx, uint32_t node), void *ctx)
 {
-    *p = (struct dz_placement){.sweep_at = DZ_PLACEMENT_SWEEP_MIN, .alive = alive, .ctx = ctx};
+    *p = (struct dz_placement){.sweep_at = DZ_PLACEMENT_SWEEP_MIN, .alive = alive, .lost = lost, .ctx = ctx};
     dz_smap_init(&p->by_path);
     dz_map_init(&p->by_pid);
 }
@@ -191,11 +193,24 @@ static void sweep(struct dz_placement *p)
 
 /* --- questions --- */
 
+/* Its supervisor, or one further up that has been placed here, was lost with its node. */
+static bool is_orphan(const struct dz_placement *p, const struct copy *c)
+{
+    if (c->by && p->lost(p->ctx, c->by))
+        return true;
+    for (const struct dz_place *up = c->place->parent; up; up = up->parent)
+        for (const struct copy *above = up->copies; above; above = above->next)
+            if (above->by && p->lost(p->ctx, above->by) &&
+                dz_epoch_compare(above->epoch, above->epoch_len, c->epoch, c->epoch_len) == 0)
+                return true;
+    return false;
+}
+
 static bool has_newer(struct dz_placement *p, const struct dz_place *place, const struct dz_place_key *key)
 {
     for (const struct copy *c = place->copies; c; c = c->next)
         if (dz_epoch_compare(c->epoch, c->epoch_len, key->epoch, key->epoch_len) > 0 &&
-            p->alive(p->ctx, c->pid))
+            p->alive(p->ctx, c->pid) && !is_orphan(p, c))
             return true;
     return false;
 }
@@ -224,7 +239,7 @@ static void visit_older(struct older *o, const struct dz_place *place)
     for (const struct copy *c = place->copies; c; c = c->next) {
         int order = dz_epoch_compare(c->epoch, c->epoch_len, o->key->epoch, o->key->epoch_len);
         bool tie = order == 0 && o->lose_ties && c->epoch_len == o->key->epoch_len;
-        if ((order >= 0 && !tie) || !o->p->alive(o->p->ctx, c->pid))
+        if ((order >= 0 && !tie && !is_orphan(o->p, c)) || !o->p->alive(o->p->ctx, c->pid))
             continue;
         o->count++;
         if (o->visit)
@@ -263,7 +278,7 @@ static void hear(struct dz_place *place, const struct dz_place_key *key)
         place->highest = number;
 }
 
-int dz_placement_add(struct dz_placement *p, const struct dz_place_key *key, struct dz_pid pid)
+int dz_placement_add(struct dz_placement *p, const struct dz_place_key *key, struct dz_pid pid, uint32_t by)
 {
     if (p->copies >= p->sweep_at)
         sweep(p);
@@ -281,6 +296,7 @@ int dz_placement_add(struct dz_placement *p, const struct dz_place_key *key, str
         return DZ_ENOMEM;
     }
     c->pid = pid;
+    c->by = by;
     c->place = place;
     c->epoch_len = (uint32_t)key->epoch_len;
     memcpy(c->epoch, key->epoch, key->epoch_len);
@@ -335,7 +351,7 @@ void dz_placement_each(struct dz_placement *p,
         const struct dz_place *place = value;
         for (const struct copy *c = place->copies; c; c = c->next) {
             struct dz_place_key key = {place->path, place->len, c->epoch, c->epoch_len};
-            if (p->alive(p->ctx, c->pid))
+            if (p->alive(p->ctx, c->pid) && !is_orphan(p, c))
                 visit(ctx, &key, c->pid);
         }
     }

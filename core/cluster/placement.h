@@ -6,7 +6,10 @@
  *
  * A path is "root/child/child". An epoch is its numbers, root first, 8 bytes big-endian each; two epochs
  * compare number by number as far as both reach, so a copy compares with the placement of its supervisor as
- * well. A newer epoch for a path makes every older copy of that path, and below it, superseded. */
+ * well. A newer epoch for a path makes every older copy of that path, and below it, superseded.
+ *
+ * An *orphan*, whose supervisor was lost with its node, is about to end. It counts as older than anything,
+ * whatever its epoch: the next life of its supervisor may never have heard of that. */
 #ifndef DZ_CLUSTER_PLACEMENT_H
 #define DZ_CLUSTER_PLACEMENT_H
 
@@ -25,6 +28,7 @@ struct dz_placement {
     uint32_t copies;
     uint32_t sweep_at;
     bool (*alive)(void *ctx, struct dz_pid pid);
+    bool (*lost)(void *ctx, uint32_t node);
     void *ctx;
 };
 
@@ -35,7 +39,9 @@ struct dz_place_key {
     size_t epoch_len;
 };
 
-void dz_placement_init(struct dz_placement *p, bool (*alive)(void *ctx, struct dz_pid pid), void *ctx);
+/* `lost`: there is no session with that life of a node. */
+void dz_placement_init(struct dz_placement *p, bool (*alive)(void *ctx, struct dz_pid pid),
+                       bool (*lost)(void *ctx, uint32_t node), void *ctx);
 void dz_placement_fini(struct dz_placement *p);
 
 /* 0 when path and epoch are well-formed: no empty part, as many numbers as parts. */
@@ -50,15 +56,16 @@ int dz_placement_may(struct dz_placement *p, const struct dz_place_key *key);
  * epochs of the very path count as older. Returns how many there were. */
 uint32_t dz_placement_older(struct dz_placement *p, const struct dz_place_key *key, bool lose_ties,
                             void (*visit)(void *ctx, struct dz_pid pid), void *ctx);
-/* The copy lives here from now on. Noting it again is no error. */
-int dz_placement_add(struct dz_placement *p, const struct dz_place_key *key, struct dz_pid pid);
+/* The copy lives here from now on; its supervisor runs on node `by` (0: this one). Noting it again is no
+ * error. */
+int dz_placement_add(struct dz_placement *p, const struct dz_place_key *key, struct dz_pid pid, uint32_t by);
 /* The placement of a process: false when it has none. *key points into the table. */
 bool dz_placement_of(struct dz_placement *p, struct dz_pid pid, struct dz_place_key *key);
 /* The first number heard for this root: it counts for dz_placement_next_root. */
 void dz_placement_heard(struct dz_placement *p, const struct dz_place_key *key);
 /* 1 + the highest first number heard of; heard of from now on. */
 uint64_t dz_placement_next_root(struct dz_placement *p, const char *path, size_t len);
-/* Every living copy. visit may not change the table. */
+/* Every living copy that is no orphan. visit may not change the table. */
 void dz_placement_each(struct dz_placement *p,
                        void (*visit)(void *ctx, const struct dz_place_key *key, struct dz_pid pid),
                        void *ctx);

@@ -58,10 +58,10 @@ bool dz_places_wait(struct dz_cluster *c, const struct dz_place_key *key)
     return count > 0;
 }
 
-int dz_places_add(struct dz_cluster *c, const struct dz_place_key *key, struct dz_pid pid)
+int dz_places_add(struct dz_cluster *c, const struct dz_place_key *key, struct dz_pid pid, uint32_t by)
 {
     pthread_mutex_lock(&c->placement_lock);
-    int err = dz_placement_add(&c->placement, key, pid);
+    int err = dz_placement_add(&c->placement, key, pid, by);
     pthread_mutex_unlock(&c->placement_lock);
     return err;
 }
@@ -94,7 +94,7 @@ int dz_cluster_placed(struct dz_cluster *c, const char *path, size_t path_len, c
     struct dz_place_key key = {path, path_len, epoch, epoch_len};
     int err = dz_placement_check_key(&key);
     err = err ? err : dz_places_may(c, &key);
-    return err ? err : dz_places_add(c, &key, pid);
+    return err ? err : dz_places_add(c, &key, pid, 0);
 }
 
 bool dz_cluster_place_waits(struct dz_cluster *c, const char *path, size_t path_len, const char *epoch,

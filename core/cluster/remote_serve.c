@@ -125,6 +125,13 @@ void dz_remote_stop(struct dz_remote *r, struct dz_pid pid, enum dz_reason reaso
 
 /* --- starting --- */
 
+/* 0: this one. */
+static uint32_t node_of_supervisor(const struct dz_cluster *c, struct dz_pid parent)
+{
+    bool here = dz_pid_is_none(parent) || dz_nodes_is_self(&c->rt->nodes, parent.node);
+    return here ? 0 : dz_nodes_resolve(&c->rt->nodes, parent.node);
+}
+
 /* The slot, the placement, then the message: whoever looks finds the copy before it can run. */
 static int launch(struct dz_remote *r, struct dz_thread *t, const struct dz_spawn *spawn,
                   struct dz_msg **take, struct dz_pid *reserved)
@@ -140,7 +147,7 @@ static int launch(struct dz_remote *r, struct dz_thread *t, const struct dz_spaw
         return err;
     *reserved = m->to;
     if (key.path)
-        (void)dz_places_add(c, &key, m->to);
+        (void)dz_places_add(c, &key, m->to, node_of_supervisor(c, spawn->parent));
     *take = NULL;
     dz_send_must(t, m);
     return 0;

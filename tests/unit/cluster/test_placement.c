@@ -7,6 +7,7 @@
 struct table {
     struct dz_placement p;
     bool dead[4096];
+    bool lost[4];
     char seen[256];
 };
 
@@ -15,10 +16,15 @@ static bool alive(void *ctx, struct dz_pid pid)
     return !((struct table *)ctx)->dead[pid.slot];
 }
 
+static bool lost(void *ctx, uint32_t node)
+{
+    return ((struct table *)ctx)->lost[node];
+}
+
 static void begin(struct table *t)
 {
     memset(t, 0, sizeof *t);
-    dz_placement_init(&t->p, alive, t);
+    dz_placement_init(&t->p, alive, lost, t);
 }
 
 /* "1.2.3" as an epoch. */
@@ -33,11 +39,16 @@ static struct dz_place_key key(const char *path, const char *numbers, char *epoc
     return (struct dz_place_key){path, strlen(path), epoch, len};
 }
 
-static int add(struct table *t, const char *path, const char *numbers, uint32_t slot)
+static int add_by(struct table *t, const char *path, const char *numbers, uint32_t slot, uint32_t by)
 {
     char epoch[64];
     struct dz_place_key k = key(path, numbers, epoch);
-    return dz_placement_add(&t->p, &k, (struct dz_pid){0, slot, 1});
+    return dz_placement_add(&t->p, &k, (struct dz_pid){0, slot, 1}, by);
+}
+
+static int add(struct table *t, const char *path, const char *numbers, uint32_t slot)
+{
+    return add_by(t, path, numbers, slot, 0);
 }
 
 static void see(void *ctx, struct dz_pid pid)
@@ -45,6 +56,12 @@ static void see(void *ctx, struct dz_pid pid)
     struct table *t = ctx;
     size_t len = strlen(t->seen);
     snprintf(t->seen + len, sizeof t->seen - len, "%u ", pid.slot);
+}
+
+static void see_placed(void *ctx, const struct dz_place_key *placed, struct dz_pid pid)
+{
+    (void)placed;
+    see(ctx, pid);
 }
 
 static const char *older(struct table *t, const char *path, const char *numbers, bool ties)
@@ -104,6 +121,27 @@ static void a_placement_older_than_what_lives_here_or_above_it_may_not_be(void *
     assert_int_equal(may(&t, "r/t", "1.1"), 0);
     t.dead[1] = true;
     assert_int_equal(may(&t, "r/s", "1.1"), 0);
+    dz_placement_fini(&t.p);
+}
+
+static void an_orphan_is_older_than_anything_and_not_told_of(void **state)
+{
+    struct table t;
+    (void)state;
+    begin(&t);
+    add_by(&t, "r/s", "3.1", 1, 2);
+    add(&t, "r/s/c", "3.1.1", 2);
+    add(&t, "x/c", "3.1", 3);
+    assert_int_equal(may(&t, "r/s", "1.1"), DZ_ESUPERSEDED);
+    assert_string_equal(older(&t, "r/s", "1.1", false), "");
+    t.lost[2] = true;
+    assert_int_equal(may(&t, "r/s", "1.1"), 0);
+    assert_int_equal(may(&t, "r/s/c", "1.1.1"), 0);
+    assert_string_equal(older(&t, "r/s", "1.1", false), "1 2 ");
+    assert_int_equal(may(&t, "x/c", "1.1"), DZ_ESUPERSEDED);
+    t.seen[0] = 0;
+    dz_placement_each(&t.p, see_placed, &t);
+    assert_string_equal(t.seen, "3 ");
     dz_placement_fini(&t.p);
 }
 
@@ -182,6 +220,7 @@ int main(void)
         cmocka_unit_test(epochs_compare_number_by_number),
         cmocka_unit_test(a_newer_epoch_makes_the_path_and_all_below_it_old),
         cmocka_unit_test(a_placement_older_than_what_lives_here_or_above_it_may_not_be),
+        cmocka_unit_test(an_orphan_is_older_than_anything_and_not_told_of),
         cmocka_unit_test(the_dead_are_swept_out),
         cmocka_unit_test(malformed_keys_are_refused),
         cmocka_unit_test(a_roots_next_number_is_above_all_heard_of),

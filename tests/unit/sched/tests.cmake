@@ -1,1 +1,1 @@
-dz_unit_test(sched spin sched takeover watchdog)
+dz_unit_test(sched spin sched takeover watchdog guard)

@@ -1,1 +1,1 @@
-dz_unit_test(vm codec process behavior vm)
+dz_unit_test(vm codec process behavior vm code memory)

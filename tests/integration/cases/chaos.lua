@@ -88,4 +88,79 @@ local function run(w, seconds, seed)
   w:equal(w:live(), {}, "live after stop")
 end
 
-return { { name = "chaos over four nodes and fifty children", fn = run, limit_ms = 3600000 } }
+--- Every node owns a named tree with children on all; any node is hurt. A node that starts again starts its tree again.
+local TREE = [[
+  local name, spec = ...
+  dozor.spawn(function()
+    while true do
+      local ok, err = pcall(dozor.supervisor.start, spec)
+      if ok or dozor.supervisor.is_running(name) then return end
+      dozor.sleep(50)
+    end
+  end) ]]
+
+local function own_tree(w, node)
+  local spec = specs.tree(8, { name = node.name, restart_intensity = { max_restarts = 100000, within_ms = 60000 } })
+  for i, child in ipairs(spec.children) do child.args = { node.name .. i } end
+  node:run(TREE, node.name, spec)
+end
+
+local function hurt_any(w, nodes)
+  local node = nodes[math.random(#nodes)]
+  local alive = #w:running()
+  if node.frozen then
+    node:thaw()
+    return "thaw " .. node.name
+  elseif node.exit then
+    node:start()
+    own_tree(w, node)
+    return "start " .. node.name
+  elseif alive <= 1 then
+    return crash_some(w)
+  elseif math.random(2) == 1 then
+    node:kill()
+    return "kill " .. node.name
+  end
+  node:freeze()
+  return "freeze " .. node.name
+end
+
+local function everybody_owns(w, seconds, seed)
+  seconds, seed = tonumber(seconds) or SECONDS, tonumber(seed) or os.time()
+  w:log("%d s, seed %d", seconds, seed)
+  local nodes = { w:cluster { "a", "b", "c", "d" } }
+  local labels = {}
+  for i, node in ipairs(nodes) do
+    node.config.seeds = {}
+    for j, other in ipairs(nodes) do
+      if i ~= j then table.insert(node.config.seeds, other.id) end
+    end
+    own_tree(w, node)
+    for k = 1, 8 do labels[#labels + 1] = node.name .. k end
+  end
+  w:settled(labels)
+  math.randomseed(seed)
+  local deadline, deeds = dozor.now() + seconds * 1000, {}
+  while dozor.now() < deadline do
+    deeds[#deeds + 1] = hurt_any(w, nodes)
+    w:holds(math.random(20, 900), function() return true end)
+  end
+  w:log("%d deeds: %s", #deeds, table.concat(deeds, ", "))
+  for _, node in ipairs(nodes) do
+    if node.frozen then node:thaw() end
+    if node.exit then
+      node:start()
+      own_tree(w, node)
+    end
+  end
+  w:meshed(nodes, 90000)
+  w:settled(labels, 60000)
+  w:holds(500, function() return #w:live() == #labels end, "all live once")
+  for _, node in ipairs(nodes) do node:run("dozor.supervisor.stop(...)", node.name) end
+  w:equal(w:live(), {}, "live after stop")
+end
+
+return {
+  { name = "chaos over four nodes and fifty children", fn = run, limit_ms = 3600000 },
+  { name = "chaos where every node owns a tree", fn = everybody_owns, limit_ms = 3600000 },
+}

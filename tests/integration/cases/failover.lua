@@ -181,7 +181,32 @@ local function killed_during_a_round(w)
   w:equal(a:run("return dozor.supervisor.stats(S.sup)").child_count, 4)
 end
 
+--- A node that leaves in order, by SIGTERM or cluster.stop: at once, and nothing is counted as a crash.
+local function leaves_in_order(w, how)
+  local a, b, c = w:cluster { "a", "b", "c" }
+  specs.start(a, specs.tree(9))
+  local before = w:settled(specs.labels(9))
+  if how == "signal" then
+    c:terminate()
+  else
+    c:run("dozor.cluster.stop()")
+  end
+  local after = w:settled(specs.labels(9))
+  for id, found in pairs(after) do
+    w:ok(found.node ~= "c", id .. " does not live on c")
+    if before[id].node ~= "c" then w:equal(found.pid, before[id].pid, id .. " kept its process") end
+  end
+  w:equal(#a:events("child_migrated"), 3)
+  w:equal(#a:events("child_restarted"), 0)
+  w:equal(a:events("node_down")[1].reason, "goodbye")
+  w:equal(#b:events("node_down"), 1)
+  local ends = w:ledger(function(l) return l.what == "end" end)
+  w:equal(#ends, 3, "terminate ran")
+end
+
 return {
+  { name = "a node that gets SIGTERM leaves in order", fn = function(w) leaves_in_order(w, "signal") end },
+  { name = "a node that leaves its cluster", fn = function(w) leaves_in_order(w, "stop") end },
   { name = "a killed node's children run elsewhere, the others never notice", fn = lost_with_its_children },
   { name = "temporary children are dropped with their node", fn = temporary_ones_are_dropped },
   { name = "a killed supervisor's children end with noconnection, terminate runs", fn = own_node_is_killed },

@@ -421,6 +421,13 @@ function Node:thaw()
   self.frozen = false
 end
 
+--- SIGTERM; it must end with 0.
+function Node:terminate()
+  uv.kill(self.os_pid, "sigterm")
+  self.world:wait_until(function() return self.exit end, self.name .. " has ended", 20000)
+  if self.exit.code ~= 0 then fail(("%s ended with %s"):format(self.name, show(self.exit))) end
+end
+
 --- In order; it must end with 0.
 function Node:shutdown()
   self:async("dozor.shutdown(0)")

@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "term/build.h"
 #include "vm/bind_support.h"
+#include "vm/state.h"
 
 /* system() -> the pid of the host's service process. */
 static int system_pid(lua_State *L)
@@ -30,6 +31,7 @@ static int spawn_hidden(lua_State *L)
         luaL_checktype(L, 1, LUA_TFUNCTION);
     dz_vm_check_wait(L, "spawn");
     dz_vm_function_ref(L, 1, reference);
+    dz_function_named(L, 1);
     uint8_t term[64];
     struct dz_buf buf = {.data = term, .cap = sizeof term, .limit = sizeof term};
     struct dz_build b;

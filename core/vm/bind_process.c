@@ -128,6 +128,8 @@ static int spawn_here(lua_State *L, struct dz_vm *vm, const struct dz_spawn *s, 
     settle_owner(vm, s, thread, err ? DZ_PID_NONE : co->wait.target);
     if (!err)
         err = bond_early(vm, co, s);
+    if (!err && s->function)
+        dz_function_spawning(L, co->wait.target, ARG_WHAT);
     if (!err)
         return dz_vm_park(L);
     if (*take)

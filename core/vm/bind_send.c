@@ -257,6 +257,8 @@ static int request(lua_State *L)
         return raise_noproc(L, 1);
     struct dz_msg *m = dz_codec_message(L, 3, "argument", flags, DZ_MSG_REQUEST);
     m->code = code;
+    if (flags)
+        dz_function_hold(L, to);
     return far ? ask_named(L, &n, &m, timeout) : dz_vm_request(L, to, code, &m, timeout);
 }
 

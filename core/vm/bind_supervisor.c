@@ -63,6 +63,10 @@ static int register_selector(lua_State *L)
     int err = selectors ? dz_selectors_register(selectors, name, len, &function) : DZ_OK;
     if (err && err != DZ_EEXIST)
         return dz_vm_raise(L, err, "%s", dz_err_text(err));
+    if (!err) { /* names of selectors are never taken back */
+        lua_pushvalue(L, 2);
+        luaL_ref(L, LUA_REGISTRYINDEX);
+    }
     lua_pushboolean(L, err == DZ_OK);
     return 1;
 }

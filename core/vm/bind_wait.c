@@ -132,6 +132,7 @@ int dz_vm_ask_spawn(lua_State *L, uint32_t thread, struct dz_msg **take, uint64_
     if (err)
         return not_sent(L, take, err);
     vm->current->wait->target = slot; /* giving up tells it, which cancels the start */
+    dz_function_hold(L, slot);
     return dz_vm_park(L);
 }
 

@@ -275,7 +275,10 @@ static void function(struct encoder *e, int idx, const struct level *at)
     }
     luaL_checkstack(e->L, 4, "reference");
     bool is_table = dz_bind_supervisor_push_table(e->L, idx);
-    dz_vm_function_ref(e->L, is_table ? lua_gettop(e->L) : idx, reference);
+    if (is_table)
+        idx = lua_gettop(e->L);
+    dz_vm_function_ref(e->L, idx, reference);
+    dz_function_named(e->L, idx);
     if (is_table)
         lua_pop(e->L, 1);
     ext(e, DZ_EXT_FUNCTION, reference, sizeof reference, at);

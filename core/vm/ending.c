@@ -235,6 +235,10 @@ void dz_ending_dispose(struct dz_thread *t, struct dz_proc *p)
         return;
     }
     run_hooks(vm, p->slot->index);
+    if (!(p->flags & DZ_PROC_STARTED))
+        dz_function_spawned(vm->L, p->pid);
+    if (p->kind_state)
+        dz_handlers_release(vm, p->kind_state);
     if (p->kind_data)
         dz_co_drop(vm, p->kind_data);
     if (p->kind_index) {

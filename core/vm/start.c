@@ -43,7 +43,7 @@ void dz_start_unlink(struct dz_vm *vm, struct dz_proc *p)
 
 /* --- which behaviour --- */
 
-static const struct dz_handlers *handlers_named(struct dz_vm *vm, const struct dz_spawn *s)
+static struct dz_handlers *handlers_named(struct dz_vm *vm, const struct dz_spawn *s)
 {
     char key[DZ_NAME_MAX + 2];
     if (!(s->flags & DZ_SPAWN_NO_JIT))
@@ -87,9 +87,9 @@ static int resolve_named(lua_State *L, struct dz_vm *vm, struct dz_co *co, const
         p->flags |= DZ_PROC_PLAIN;
         return 0;
     }
-    const struct dz_handlers *h = handlers_named(vm, s);
+    struct dz_handlers *h = handlers_named(vm, s);
     if (h) {
-        p->kind_state = (void *)(uintptr_t)h;
+        dz_handlers_take(vm, h, p);
         return 0;
     }
     push_step(L, vm, "resolve");
@@ -104,9 +104,10 @@ static int resolve_table(lua_State *L, struct dz_vm *vm, struct dz_co *co, const
     if (!function_bytes(s, &bytes) || !dz_vm_function_push(L, bytes, DZ_VM_FUNCTION_BYTES))
         return dz_vm_raise(L, DZ_ENOBEHAVIOR, "the behaviour table belongs to another Lua state");
     uint32_t number = number_of(bytes);
-    const struct dz_handlers *h = dz_map_get(&vm->tables, number);
+    struct dz_handlers *h = dz_map_get(&vm->tables, number);
     if (h) {
-        co->proc->kind_state = (void *)(uintptr_t)h;
+        dz_handlers_take(vm, h, co->proc);
+        dz_function_spawned(L, co->proc->pid);
         lua_pop(L, 1);
         return 0;
     }
@@ -153,7 +154,7 @@ static void apply(lua_State *L, struct dz_vm *vm, struct dz_co *co, const struct
         dz_vm_raise(L, err, "%s", dz_err_text(err));
 }
 
-static void push_function(lua_State *L, struct dz_vm *vm, const struct dz_spawn *s)
+static void push_function(lua_State *L, struct dz_vm *vm, struct dz_co *co, const struct dz_spawn *s)
 {
     const uint8_t *bytes;
     if (s->what == DZ_SPAWN_BEHAVIOR) {
@@ -166,6 +167,8 @@ static void push_function(lua_State *L, struct dz_vm *vm, const struct dz_spawn 
     }
     if (!lua_isfunction(L, -1))
         dz_vm_raise(L, DZ_ENOBEHAVIOR, "the function belongs to another Lua state");
+    if (s->function)
+        dz_function_spawned(L, co->proc->pid);
 }
 
 /* The function of the first turn and its arguments. A plain process has started once it can run. */
@@ -177,7 +180,7 @@ static int push_first(lua_State *L, struct dz_vm *vm, struct dz_co *co, const st
         lua_rawgeti(L, LUA_REGISTRYINDEX, h->init);
         co->phase = DZ_PHASE_INIT;
     } else {
-        push_function(L, vm, s);
+        push_function(L, vm, co, s);
     }
     int n = dz_codec_decode_args(L, s->args, s->args ? s->args_len : 0, DZ_CODEC_FUNCTIONS);
     if (!h && s->what == DZ_SPAWN_START) {

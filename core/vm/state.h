@@ -26,6 +26,7 @@
 #define DZ_VM_SCRATCH_MAX  (1u << 20) /* an encode buffer larger than this is given back */
 #define DZ_VM_ARGS_MAX     4000       /* what Lua's stack takes */
 #define DZ_VM_CRASH_LINES  10u        /* crash reports of one behaviour in one second */
+#define DZ_VM_UNUSED       64u        /* behaviour tables without a process that stay bound */
 
 /* What the code that runs in a coroutine is. */
 enum dz_phase {
@@ -73,9 +74,13 @@ struct dz_co {
     struct dz_wait wait;
 };
 
-/* A behaviour as this state compiled it; lives as long as the state. */
+/* A behaviour as this state compiled it. One with a name lives as long as the state, a table's at least as long as it has
+ * processes. */
 struct dz_handlers {
     char *name;
+    uint32_t number;     /* of the table's reference; 0: it has a name */
+    uint32_t processes;  /* that run it */
+    struct dz_list idle; /* in dz_vm.unused */
     int init; /* registry references; LUA_NOREF when absent */
     int handle_call;
     int handle_cast;
@@ -108,19 +113,26 @@ struct dz_vm {
     struct dz_buf scratch;    /* of the codec */
     struct dz_smap handlers;  /* name -> struct dz_handlers */
     struct dz_map tables;     /* number of a function reference -> struct dz_handlers */
+    struct dz_list unused;    /* those of tables without a process, the longest unused first; */
+    uint32_t unused_count;
     struct dz_map timers;     /* number -> struct timer of bind_time.c */
     struct dz_map at_end;     /* slot -> list of what closes with that process, ending.c */
     struct dz_handlers plain; /* only for the rate of crash reports */
     uint32_t *free_states;
     uint32_t free_count, free_cap, state_count;
     int chunks;           /* registry references: list of chunks, */
-    int functions;        /* number -> function or table given out, */
-    int numbers;          /* the reverse, */
+    int functions;        /* number -> function or table given out (weak), */
+    int numbers;          /* the reverse (weak), */
+    int spawning;         /* slot -> function or table a start on its way runs, */
+    int named;            /* list of what the message just encoded names, */
     int body, start;      /* what coroutines run, the first turn of a process, */
     int steps, internals; /* parts of the first turn written in Lua, plain processes of our own ("@name"), */
     int error_meta;       /* the metatable of error tables, */
     int box, unbox;       /* 64-bit cdata into halves and back */
     uint32_t function_count;
+    uint32_t named_count;
+    uint32_t sweep_at;    /* see function.c */
+    struct dz_map holds;  /* slot of a process -> what its spec names */
     uint32_t generation;
     uint64_t next_token;
     struct dz_interrupt interrupt;
@@ -219,6 +231,9 @@ void dz_report_callback(struct dz_vm *vm, struct dz_proc *p, const struct dz_blo
  * NULL. Raises invalid callbacks. */
 struct dz_handlers *dz_handlers_bind(lua_State *L, struct dz_vm *vm, const char *name, size_t len,
                                      uint32_t number);
+/* The process runs these from now on, until release. */
+void dz_handlers_take(struct dz_vm *vm, struct dz_handlers *h, struct dz_proc *p);
+void dz_handlers_release(struct dz_vm *vm, struct dz_handlers *h);
 void dz_handlers_free_all(struct dz_vm *vm);
 
 /* --- bind_time.c, ending.c --- */
@@ -246,6 +261,18 @@ int dz_wait_after_send(lua_State *L, struct dz_pid to);
 /* Tries again; false: the process is parked for another while. */
 bool dz_unsent_retry(struct dz_vm *vm, struct dz_co *co);
 void dz_unsent_free(struct dz_co *co);
+
+/* --- function.c --- */
+
+/* The value at idx is what the start of `pid` runs: kept until dz_function_spawned. A number alone keeps nothing. */
+void dz_function_spawning(lua_State *L, struct dz_pid pid, int idx);
+/* The process has it, or never will. Never raises. */
+void dz_function_spawned(lua_State *L, struct dz_pid pid);
+/* The value at idx is named by the message being encoded. */
+void dz_function_named(lua_State *L, int idx);
+/* What the message just encoded names is kept as long as `owner`, a process of any thread, lives. */
+void dz_function_hold(lua_State *L, struct dz_pid owner);
+void dz_function_free_all(struct dz_vm *vm);
 
 /* --- error.c --- */
 

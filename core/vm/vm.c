@@ -140,6 +140,16 @@ static int new_table(lua_State *L)
     return luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
+static int new_weak_table(lua_State *L, const char *mode)
+{
+    lua_newtable(L);
+    lua_createtable(L, 0, 1);
+    lua_pushstring(L, mode);
+    lua_setfield(L, -2, "__mode");
+    lua_setmetatable(L, -2);
+    return luaL_ref(L, LUA_REGISTRYINDEX);
+}
+
 /* Runs boot.lua with the table of primitives; what it returns is what the C side calls. */
 static void boot(lua_State *L, struct dz_vm *vm)
 {
@@ -179,8 +189,10 @@ static int setup(lua_State *L)
     if (vm->shared->simulated)
         luaJIT_setmode(L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);
     vm->chunks = new_table(L);
-    vm->functions = new_table(L);
-    vm->numbers = new_table(L);
+    vm->functions = new_weak_table(L, "v");
+    vm->numbers = new_weak_table(L, "k");
+    vm->spawning = new_table(L);
+    vm->named = new_table(L);
     make_error_meta(L, vm);
     add_searcher(L);
     add_script_dir(L, vm->shared->script_dir);
@@ -197,6 +209,8 @@ static void init_fields(struct dz_vm *vm, struct dz_thread *t, struct dz_vm_shar
     dz_buf_init(&vm->scratch);
     dz_smap_init(&vm->handlers);
     dz_map_init(&vm->tables);
+    dz_map_init(&vm->holds);
+    dz_list_init(&vm->unused);
     dz_map_init(&vm->timers);
     dz_map_init(&vm->at_end);
 }
@@ -269,6 +283,7 @@ void dz_vm_free(struct dz_vm *vm)
     dz_bind_time_free(vm);
     dz_ending_free_hooks(vm);
     dz_handlers_free_all(vm);
+    dz_function_free_all(vm);
     lua_setallocf(vm->L, vm->alloc, vm->alloc_ctx);
     lua_close(vm->L);
     dz_buf_fini(&vm->scratch);

@@ -144,10 +144,11 @@ void dz_vm_at_end_cancel(struct dz_vm *vm, struct dz_pid pid, void (*fn)(struct 
                          void *arg);
 
 /* Function references (DZ_EXT_FUNCTION): 13 bytes that name a function or table of this state. The same value
- * gets the same reference; it is kept as long as the state. */
+ * gets the same reference while it lives. The reference keeps nothing: what a spec names is kept by dz_vm_ask_spawn and
+ * core.request as long as the process lives that they gave it to. */
 #define DZ_VM_FUNCTION_BYTES 13
 void dz_vm_function_ref(lua_State *L, int idx, uint8_t out[DZ_VM_FUNCTION_BYTES]);
-/* Pushes the value; false (nothing pushed) when the reference is of another state. */
+/* Pushes the value; false (nothing pushed) when the reference is of another state, or nobody keeps the value any more. */
 bool dz_vm_function_push(lua_State *L, const uint8_t *bytes, size_t len);
 /* The thread a reference belongs to; 0 when malformed. Needs no Lua state. */
 uint32_t dz_vm_function_thread(const uint8_t *bytes, size_t len);

@@ -201,7 +201,7 @@ static void machine_run(struct machine *m, const char *body)
         fail_msg("%s", lua_tostring(L, -1));
     lua_call(L, 1, 1);
     dz_vm_function_ref(L, -1, term + 3);
-    lua_pop(L, 1);
+    lua_setglobal(L, "machine_main"); /* a reference keeps nothing */
     struct dz_spawn s = {.what = DZ_SPAWN_FUNCTION, .function = term, .function_len = sizeof term};
     struct dz_msg *msg = dz_spawn_pack(&m->rt.nodes, &s);
     m->done = false;

@@ -1,6 +1,7 @@
 /* test_vm.c - what vm.h promises to bindings and to the host: references, callbacks, hooks at a process's
  * end. */
 #include "machine.h"
+#include "vm/state.h"
 
 static void a_value_keeps_its_reference_and_other_states_refuse_it(void **state)
 {
@@ -110,6 +111,74 @@ static void an_idle_state_gives_its_garbage_back(void **state)
     machine_delete(m);
 }
 
+/* KiB in use after a full collection. */
+#define USED "local function used() collectgarbage() collectgarbage() return collectgarbage('count') end "
+
+static void fresh_closures_and_behaviour_tables_go_with_their_processes(void **state)
+{
+    (void)state;
+    machine_test(USED
+        "local function round(n)\n"
+        "  for i = 1, n do dozor.spawn(function() return i end) end\n"
+        "  for i = 1, n / 10 do\n"
+        "    local t = { init = function() return i end }\n"
+        "    dozor.kill(dozor.spawn(t))\n"
+        "  end\n"
+        "  dozor.sleep(1)\n"
+        "end\n"
+        "round(2000)\n"
+        "local before = used()\n"
+        "round(100000)\n"
+        "local grown = used() - before\n"
+        "if grown > 64 then error('grown by ' .. grown .. ' KiB') end");
+}
+
+static void a_start_keeps_its_function_until_the_process_has_it(void **state)
+{
+    (void)state;
+    machine_test("local got = {}\n"
+                 "local me = dozor.self()\n"
+                 "for i = 1, 200 do\n"
+                 "  local ok = dozor.spawn(function(n) collectgarbage() dozor.send(me, n + i) end, { i })\n"
+                 "  eq(dozor.receive(), 2 * i)\n"
+                 "end\n"
+                 "local t = setmetatable({}, { __mode = 'v' })\n"
+                 "do\n"
+                 "  local b = { init = function() return 1 end, handle_call = function(m, s) return m end }\n"
+                 "  t.p, t.b = dozor.spawn(b), b\n"
+                 "  got.p = t.p\n"
+                 "end\n"
+                 "collectgarbage() collectgarbage()\n"
+                 "eq(dozor.call(got.p, 5), 5)");
+}
+
+static void what_a_spec_names_lives_as_long_as_its_owner(void **state)
+{
+    (void)state;
+    struct machine *m = machine_new();
+    lua_State *L = dz_vm_main(machine_vm(m, 1));
+    struct dz_pid owner = waiting_process(m);
+    uint8_t bytes[DZ_VM_FUNCTION_BYTES];
+    lua_newtable(L);
+    dz_vm_function_ref(L, -1, bytes);
+    dz_function_named(L, -1);
+    dz_function_hold(L, owner);
+    lua_pop(L, 1);
+    lua_gc(L, LUA_GCCOLLECT, 0);
+    assert_true(dz_vm_function_push(L, bytes, sizeof bytes));
+    lua_pop(L, 1);
+    machine_run(m, "dozor.kill('p') dozor.sleep(1)");
+    for (uint32_t i = 1; i < 200; i++) { /* owners that never were: the next looks find them gone, and the first */
+        lua_newtable(L);
+        dz_function_named(L, -1);
+        dz_function_hold(L, (struct dz_pid){0, 1000 + i, 1});
+        lua_pop(L, 1);
+    }
+    lua_gc(L, LUA_GCCOLLECT, 0);
+    assert_false(dz_vm_function_push(L, bytes, sizeof bytes));
+    machine_delete(m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -117,6 +186,9 @@ int main(void)
         cmocka_unit_test(hooks_run_once_when_their_process_ends),
         cmocka_unit_test(a_callback_runs_as_its_process_and_may_not_wait),
         cmocka_unit_test(a_callback_that_fails_ends_its_process),
+        cmocka_unit_test(fresh_closures_and_behaviour_tables_go_with_their_processes),
+        cmocka_unit_test(a_start_keeps_its_function_until_the_process_has_it),
+        cmocka_unit_test(what_a_spec_names_lives_as_long_as_its_owner),
         cmocka_unit_test(an_idle_state_gives_its_garbage_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,6 +9,7 @@
 #include "term/term.h"
 #include "vm/bind_supervisor.h"
 #include "vm/state.h"
+#include "vm/walk.h"
 
 #define TCDATA         10 /* LuaJIT's type number of cdata, which its headers do not name */
 #define MAX_DOUBLE_INT 9007199254740992.0
@@ -204,17 +205,10 @@ static void string(struct encoder *e, int idx, const struct level *at)
 {
     size_t len;
     const char *s = lua_tolstring(e->L, idx, &len);
-    struct dz_pid pid;
-    struct dz_ref ref;
-    if (len > 8 && s[0] == '<' && s[len - 1] == '>') {
-        if (dz_vm_to_pid(e->L, idx, &pid)) {
-            ext(e, DZ_EXT_PID, s, len, at);
-            return;
-        }
-        if (dz_vm_to_ref(e->L, idx, &ref)) {
-            ext(e, DZ_EXT_REF, s, len, at);
-            return;
-        }
+    uint8_t type = len > 8 && s[0] == '<' ? dz_ident_ext(e->vm, s, len) : 0;
+    if (type) {
+        ext(e, type, s, len, at);
+        return;
     }
     head(e, 0xa0, 31, 0xd9, len, at);
     raw(e, s, len, at);
@@ -396,6 +390,8 @@ static bool is_above(const struct level *at, const void *table)
 static void table(struct encoder *e, int idx, const struct level *at)
 {
     struct level here = {at, lua_topointer(e->L, idx), 0, 0};
+    if (e->vm->walks && e->depth == 0 && dz_walk_encode(e->vm, here.table, e->out))
+        return;
     if ((e->flags & DZ_CODEC_LOSSY) && (e->depth >= DZ_TERM_MAX_DEPTH - 1 || is_above(at, here.table))) {
         as_text(e, idx, at);
         return;

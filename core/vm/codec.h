@@ -10,6 +10,7 @@
 #include <lua.h>
 #include "base/buf.h"
 #include "proc/message.h"
+#include "term/read.h"
 
 enum dz_codec_flag {
     DZ_CODEC_FUNCTIONS = 1, /* functions become references (specs); tables of functions stay tables */
@@ -28,9 +29,11 @@ struct dz_msg *dz_codec_message(lua_State *L, int idx, const char *what, unsigne
 /* The same value as a blob: exit reasons. */
 struct dz_blob *dz_codec_blob(lua_State *L, int idx, const char *what, unsigned flags);
 
-/* Pushes the one value in the bytes. With DZ_CODEC_FUNCTIONS references become the functions of this state
+/* Pushes the one value in the bytes; four slots of the stack are free. With DZ_CODEC_FUNCTIONS references become the functions of this state
  * (nil if they are another's). Raises on malformed bytes (they passed dz_term_check at the edge). */
 void dz_codec_decode(lua_State *L, const uint8_t *data, size_t len, unsigned flags);
+/* Pushes the next value if it is a scalar; false: it is not, or malformed. Two slots of the stack are free. */
+bool dz_codec_push_scalar(lua_State *L, struct dz_read *r);
 /* Pushes the elements of the array in the bytes one by one; returns how many. */
 int dz_codec_decode_args(lua_State *L, const uint8_t *data, size_t len, unsigned flags);
 

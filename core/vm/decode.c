@@ -4,6 +4,7 @@
 #include <string.h>
 #include "base/err.h"
 #include "term/read.h"
+#include "vm/shape.h"
 #include "vm/state.h"
 
 static void value(lua_State *L, struct dz_read *r, unsigned flags, int depth);
@@ -61,9 +62,51 @@ static void push_function(lua_State *L, const struct dz_value *v, unsigned flags
         lua_pushnil(L);
 }
 
+/* The scalars that most messages are made of, without a look at any other; false: not one of these. */
+static inline bool push_common(lua_State *L, struct dz_read *r)
+{
+    const uint8_t *p = r->at;
+    size_t left = (size_t)(r->end - p);
+    if (left == 0)
+        return false;
+    uint8_t tag = *p;
+    if (tag <= 0x7f || tag >= 0xe0) {
+        lua_pushinteger(L, (int8_t)tag);
+        r->at = p + 1;
+    } else if (tag >= 0xa0 && tag <= 0xbf && left > (tag & 31u)) {
+        lua_pushlstring(L, (const char *)p + 1, tag & 31u);
+        r->at = p + 1 + (tag & 31u);
+    } else if (tag == 0xc2 || tag == 0xc3) {
+        lua_pushboolean(L, tag == 0xc3);
+        r->at = p + 1;
+    } else if (tag == 0xcd && left > 2) {
+        lua_pushinteger(L, p[1] << 8 | p[2]);
+        r->at = p + 3;
+    } else if (tag == 0xcc && left > 1) {
+        lua_pushinteger(L, p[1]);
+        r->at = p + 2;
+    } else {
+        return false;
+    }
+    return true;
+}
+
+bool dz_codec_push_scalar(lua_State *L, struct dz_read *r)
+{
+    struct dz_value v;
+    if (push_common(L, r))
+        return true;
+    if (dz_read_peek(r, &v) || v.type == DZ_TERM_ARRAY || v.type == DZ_TERM_MAP || v.type == DZ_TERM_FUNCTION)
+        return false;
+    value(L, r, 0, 0);
+    return true;
+}
+
 static void value(lua_State *L, struct dz_read *r, unsigned flags, int depth)
 {
     struct dz_value v;
+    if (push_common(L, r))
+        return;
     if (depth > DZ_TERM_MAX_DEPTH + 1 || dz_read_next(r, &v))
         malformed(L);
     switch (v.type) {
@@ -108,12 +151,15 @@ static void value(lua_State *L, struct dz_read *r, unsigned flags, int depth)
 void dz_codec_decode(lua_State *L, const uint8_t *data, size_t len, unsigned flags)
 {
     struct dz_read r;
-    luaL_checkstack(L, 4, "decode");
     if (len == 0) { /* an answer without a value */
         lua_pushnil(L);
         return;
     }
     dz_read_init(&r, data, len);
+    if (push_common(L, &r))
+        return;
+    if (flags == 0 && data[0] >= 0x81 && data[0] <= 0x8f && dz_shape_decode(L, dz_vm_state(L), data, len))
+        return;
     value(L, &r, flags, 0);
 }
 

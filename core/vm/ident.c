@@ -34,6 +34,21 @@ static const struct dz_text *find(struct dz_vm *vm, const char *s, size_t len)
     return e;
 }
 
+uint8_t dz_ident_ext(struct dz_vm *vm, const char *s, size_t len)
+{
+    struct dz_ref ref;
+    if (len < 9 || s[0] != '<' || s[len - 1] != '>')
+        return 0;
+    if (len < DZ_VM_TEXT_MAX) {
+        const struct dz_text *e = find(vm, s, len);
+        return !e ? 0 : e->is_ref ? DZ_EXT_REF : DZ_EXT_PID;
+    }
+    struct dz_nodes *nodes = &vm->shared->rt->nodes;
+    if (dz_pid_parse(nodes, s, len, &ref.owner) == 0)
+        return DZ_EXT_PID;
+    return dz_ref_parse(nodes, s, len, &ref) == 0 ? DZ_EXT_REF : 0;
+}
+
 bool dz_vm_to_pid(lua_State *L, int idx, struct dz_pid *pid)
 {
     size_t len;

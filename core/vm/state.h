@@ -15,6 +15,7 @@
 #include "proc/send.h"
 #include "vm/memory.h"
 #include "vm/interrupt.h"
+#include "vm/shape.h"
 #include "vm/vm.h"
 
 #define DZ_VM_CHUNK        256u  /* process states in one Lua table */
@@ -139,6 +140,8 @@ struct dz_vm {
     lua_Alloc alloc;
     void *alloc_ctx;
     struct dz_memory memory;
+    struct dz_shapes shapes;
+    bool walks;         /* see walk.h */
     bool idle_finished; /* the last idle step ended a cycle */
     size_t idle_memory; /* after the last idle collection */
     struct dz_text texts[DZ_VM_TEXTS];
@@ -261,6 +264,11 @@ int dz_wait_after_send(lua_State *L, struct dz_pid to);
 /* Tries again; false: the process is parked for another while. */
 bool dz_unsent_retry(struct dz_vm *vm, struct dz_co *co);
 void dz_unsent_free(struct dz_co *co);
+
+/* --- ident.c --- */
+
+/* DZ_EXT_PID or DZ_EXT_REF for a well-formed one, else 0. */
+uint8_t dz_ident_ext(struct dz_vm *vm, const char *s, size_t len);
 
 /* --- function.c --- */
 

@@ -10,6 +10,7 @@
 #include "vm/bind_uv.h"
 #include "vm/embed.h"
 #include "vm/state.h"
+#include "vm/walk.h"
 
 #define IDLE_STEP   200        /* of lua_gc: some hundred microseconds */
 #define IDLE_GROWTH (1u << 20) /* an idle state collects only after it has grown by this and by a quarter */
@@ -194,6 +195,7 @@ static int setup(lua_State *L)
     vm->spawning = new_table(L);
     vm->named = new_table(L);
     make_error_meta(L, vm);
+    vm->walks = dz_walk_check(L);
     add_searcher(L);
     add_script_dir(L, vm->shared->script_dir);
     boot(L, vm);
@@ -284,6 +286,7 @@ void dz_vm_free(struct dz_vm *vm)
     dz_ending_free_hooks(vm);
     dz_handlers_free_all(vm);
     dz_function_free_all(vm);
+    dz_shape_free_all(vm);
     lua_setallocf(vm->L, vm->alloc, vm->alloc_ctx);
     lua_close(vm->L);
     dz_buf_fini(&vm->scratch);

@@ -1,0 +1,294 @@
+/* walk.c - see walk.h. Names follow lj_obj.h of LuaJIT 2.1 (GC64). */
+#include "vm/walk.h"
+
+#include <lauxlib.h>
+#include <string.h>
+#include "term/term.h"
+#include "vm/state.h"
+
+#define MAX_DEPTH      32
+#define MAX_BYTES      (1u << 20) /* what is larger goes the way that counts */
+#define MAX_HEAD       5u
+#define MAX_NUMBER     9u
+#define MAX_DOUBLE_INT 9007199254740992.0
+
+/* A value: a double, or 17 bits of type above 47 bits of address. */
+typedef uint64_t tvalue;
+
+struct gc_string {
+    uint64_t next;
+    uint8_t marked, type, reserved, algorithm;
+    uint32_t id, hash, len;
+    char data[];
+};
+
+struct node {
+    tvalue value, key;
+    uint64_t next;
+};
+
+struct gc_table {
+    uint64_t next;
+    uint8_t marked, type, no_metamethods;
+    int8_t colocated;
+    const tvalue *array;
+    uint64_t gray, metatable;
+    const struct node *node;
+    uint32_t array_size, hash_mask;
+};
+
+enum { T_NIL = 0x1ffff, T_FALSE = 0x1fffe, T_TRUE = 0x1fffd, T_STRING = 0x1fffb, T_TABLE = 0x1fff4, T_NUMBER_MAX = 0x1fff1 };
+
+static inline uint32_t type_of(tvalue v)
+{
+    return (uint32_t)(v >> 47);
+}
+
+static inline const void *address_of(tvalue v)
+{
+    return (const void *)(uintptr_t)(v & (((uint64_t)1 << 47) - 1));
+}
+
+static inline double number_of(tvalue v)
+{
+    double d;
+    memcpy(&d, &v, sizeof d);
+    return d;
+}
+
+/* --- the encoder --- */
+
+struct walk {
+    struct dz_vm *vm;
+    struct dz_buf *out;
+    uint8_t *at;
+    uint8_t *end;
+};
+
+static bool table(struct walk *w, const struct gc_table *t, int depth);
+
+static bool grow(struct walk *w, size_t more)
+{
+    w->out->len = (size_t)(w->at - w->out->data);
+    if (w->out->len + more > MAX_BYTES || dz_buf_reserve(w->out, more))
+        return false;
+    w->at = w->out->data + w->out->len;
+    w->end = w->out->data + w->out->cap;
+    return true;
+}
+
+static inline bool room(struct walk *w, size_t more)
+{
+    return (size_t)(w->end - w->at) >= more || grow(w, more);
+}
+
+static inline void big_endian(struct walk *w, uint8_t head, uint64_t v, int bytes)
+{
+    *w->at++ = head;
+    for (int shift = (bytes - 1) * 8; shift >= 0; shift -= 8)
+        *w->at++ = (uint8_t)(v >> shift);
+}
+
+static void integer(struct walk *w, int64_t v)
+{
+    if (v >= 0 && v <= UINT8_MAX)
+        big_endian(w, 0xcc, (uint64_t)v, 1);
+    else if (v >= 0 && v <= UINT16_MAX)
+        big_endian(w, 0xcd, (uint64_t)v, 2);
+    else if (v >= 0)
+        big_endian(w, v <= UINT32_MAX ? 0xce : 0xcf, (uint64_t)v, v <= UINT32_MAX ? 4 : 8);
+    else if (v >= INT16_MIN)
+        big_endian(w, v >= INT8_MIN ? 0xd0 : 0xd1, (uint64_t)v, v >= INT8_MIN ? 1 : 2);
+    else
+        big_endian(w, v >= INT32_MIN ? 0xd2 : 0xd3, (uint64_t)v, v >= INT32_MIN ? 4 : 8);
+}
+
+static inline bool number(struct walk *w, tvalue v)
+{
+    double d = number_of(v);
+    if (!room(w, MAX_NUMBER))
+        return false;
+    int64_t i = d >= -MAX_DOUBLE_INT && d <= MAX_DOUBLE_INT ? (int64_t)d : 0;
+    if ((double)i != d || (i == 0 && v != 0)) /* also minus zero */
+        big_endian(w, 0xcb, v, 8);
+    else if (i >= -32 && i <= 127)
+        *w->at++ = (uint8_t)i;
+    else
+        integer(w, i);
+    return true;
+}
+
+static inline void text_head(struct walk *w, uint32_t len)
+{
+    if (len <= 31)
+        *w->at++ = (uint8_t)(0xa0 | len);
+    else if (len <= UINT8_MAX)
+        big_endian(w, 0xd9, len, 1);
+    else
+        big_endian(w, len <= UINT16_MAX ? 0xda : 0xdb, len, len <= UINT16_MAX ? 2 : 4);
+}
+
+/* Most strings are short: two overlapping moves instead of a call. */
+static inline void copy(uint8_t *to, const char *from, uint32_t len)
+{
+    if (len > 16) {
+        memcpy(to, from, len);
+    } else if (len >= 8) {
+        memcpy(to + len - 8, from + len - 8, 8);
+        memcpy(to, from, 8);
+    } else if (len >= 4) {
+        memcpy(to + len - 4, from + len - 4, 4);
+        memcpy(to, from, 4);
+    } else {
+        for (uint32_t i = 0; i < len; i++)
+            to[i] = (uint8_t)from[i];
+    }
+}
+
+static bool string(struct walk *w, const struct gc_string *s)
+{
+    uint32_t len = s->len;
+    if (len > MAX_BYTES || !room(w, len + MAX_HEAD))
+        return false;
+    uint8_t ext = len > 8 && s->data[0] == '<' ? dz_ident_ext(w->vm, s->data, len) : 0;
+    if (ext && len > UINT8_MAX)
+        return false;
+    if (ext) {
+        big_endian(w, 0xc7, len, 1);
+        *w->at++ = ext;
+    } else {
+        text_head(w, len);
+    }
+    copy(w->at, s->data, len);
+    w->at += len;
+    return true;
+}
+
+static inline bool value(struct walk *w, tvalue v, int depth)
+{
+    uint32_t type = type_of(v);
+    if (type <= T_NUMBER_MAX)
+        return number(w, v);
+    if (type == T_STRING)
+        return string(w, address_of(v));
+    if (type == T_TABLE)
+        return table(w, address_of(v), depth + 1);
+    if ((type != T_TRUE && type != T_FALSE) || !room(w, 1))
+        return false;
+    *w->at++ = type == T_TRUE ? 0xc3 : 0xc2;
+    return true;
+}
+
+static inline bool table_head(struct walk *w, uint8_t fix, uint32_t count)
+{
+    if (!room(w, MAX_HEAD))
+        return false;
+    if (count <= 15)
+        *w->at++ = (uint8_t)(fix | count);
+    else
+        big_endian(w, (uint8_t)((fix == 0x90 ? 0xdc : 0xde) + (count > UINT16_MAX)), count, count > UINT16_MAX ? 4 : 2);
+    return true;
+}
+
+/* The elements 1..n of the array part; false when there is one behind a gap. */
+static bool count_array(const struct gc_table *t, uint32_t *n)
+{
+    uint32_t i = 1;
+    while (i < t->array_size && type_of(t->array[i]) != T_NIL)
+        i++;
+    *n = i - 1;
+    while (i < t->array_size && type_of(t->array[i]) == T_NIL)
+        i++;
+    return i >= t->array_size && (t->array_size == 0 || type_of(t->array[0]) == T_NIL);
+}
+
+/* Pairs of the hash part; false when a key is no string. */
+static bool count_hash(const struct gc_table *t, uint32_t *n)
+{
+    *n = 0;
+    for (uint32_t i = 0; i <= t->hash_mask; i++) {
+        if (type_of(t->node[i].value) == T_NIL)
+            continue;
+        if (type_of(t->node[i].key) != T_STRING)
+            return false;
+        ++*n;
+    }
+    return true;
+}
+
+static bool table(struct walk *w, const struct gc_table *t, int depth)
+{
+    uint32_t elements, pairs;
+    if (depth > MAX_DEPTH || !count_array(t, &elements) || !count_hash(t, &pairs) || (elements && pairs))
+        return false;
+    if (!table_head(w, pairs ? 0x80 : 0x90, pairs ? pairs : elements))
+        return false;
+    for (uint32_t i = 1; i <= elements; i++)
+        if (!value(w, t->array[i], depth))
+            return false;
+    for (uint32_t i = 0; pairs; i++) {
+        const struct node *n = &t->node[i];
+        if (type_of(n->value) == T_NIL)
+            continue;
+        if (!string(w, address_of(n->key)) || !value(w, n->value, depth))
+            return false;
+        pairs--;
+    }
+    return true;
+}
+
+bool dz_walk_encode(struct dz_vm *vm, const void *root, struct dz_buf *out)
+{
+    size_t start = out->len;
+    struct walk w = {vm, out, out->data + out->len, out->data + out->cap};
+    bool done = table(&w, root, 1);
+    out->len = done ? (size_t)(w.at - out->data) : start;
+    return done;
+}
+
+/* --- the proof --- */
+
+static bool check_values(const struct gc_table *t)
+{
+    static const char text[] = "a string with \0 inside";
+    if (t->array_size < 5 || type_of(t->array[1]) > T_NUMBER_MAX || number_of(t->array[1]) != 1.5)
+        return false;
+    if (type_of(t->array[2]) != T_TRUE || type_of(t->array[3]) != T_FALSE || type_of(t->array[4]) != T_STRING)
+        return false;
+    const struct gc_string *s = address_of(t->array[4]);
+    return s->len == sizeof text - 1 && memcmp(s->data, text, sizeof text - 1) == 0;
+}
+
+static bool check_pairs(const struct gc_table *t, const void *inner)
+{
+    uint32_t found = 0, strings = 0;
+    for (uint32_t i = 0; i <= t->hash_mask && i < 8; i++) {
+        const struct node *n = &t->node[i];
+        if (type_of(n->value) == T_NIL || type_of(n->key) != T_STRING)
+            continue;
+        const struct gc_string *key = address_of(n->key);
+        strings++;
+        if (key->len == 5 && memcmp(key->data, "inner", 5) == 0)
+            found += type_of(n->value) == T_TABLE && address_of(n->value) == inner;
+        else if (key->len == 3 && memcmp(key->data, "one", 3) == 0)
+            found += type_of(n->value) <= T_NUMBER_MAX && number_of(n->value) == 1;
+    }
+    return found == 2 && strings == 2;
+}
+
+bool dz_walk_check(lua_State *L)
+{
+    static const char source[] =
+        "local t = { 1.5, true, false, 'a string with \\0 inside' } return t, { inner = t, one = 1 }, {}";
+    int top = lua_gettop(L);
+    if (sizeof(void *) != 8)
+        return false;
+    if (luaL_loadbuffer(L, source, sizeof source - 1, "=walk"))
+        return lua_error(L);
+    lua_call(L, 0, 3);
+    const struct gc_table *list = lua_topointer(L, -3), *map = lua_topointer(L, -2), *empty = lua_topointer(L, -1);
+    bool same = check_values(list) && map->array_size == 0 && map->hash_mask < 8 && check_pairs(map, list) &&
+                empty->array_size == 0 && empty->hash_mask == 0 && type_of(empty->node[0].value) == T_NIL;
+    lua_settop(L, top);
+    return same;
+}

@@ -188,7 +188,10 @@ static bool spin(struct dz_worker *w, uint64_t until)
 
 static void on_alarm(uv_timer_t *alarm)
 {
-    (void)alarm; /* the round that follows finds what is due */
+    /* The round that follows finds what is due. libuv may fire timers before it polls: a thread that was held
+     * up between arming the alarm and uv_run would then poll with nothing left to wake it. Stopped, the loop
+     * does not wait. */
+    uv_stop(alarm->loop);
 }
 
 static void on_wake(uv_async_t *wake)
@@ -196,9 +199,19 @@ static void on_wake(uv_async_t *wake)
     (void)wake; /* the round that follows finds the work */
 }
 
+/* Runs behind the loop's timers and before it polls: what those (the script's own timers, too) gave this thread to do must not
+ * wait for the poll to end. Stopped, the loop polls without waiting. */
+static void before_poll(uv_prepare_t *prepare)
+{
+    struct dz_worker *w = prepare->data;
+    if (has_work(w) || dz_sched_next_ns(w) < w->alarm_due_ns)
+        uv_stop(prepare->loop);
+}
+
 /* The loop counts in whole milliseconds: rounded up, so that the thread does not wake for nothing. */
 static void arm_alarm(struct dz_worker *w, uint64_t due)
 {
+    w->alarm_due_ns = due;
     if (due == DZ_INFINITY) {
         uv_timer_stop(&w->alarm);
         return;
@@ -366,6 +379,9 @@ static int open_loop_of(struct dz_worker *w, struct dz_sched *s)
     if (uv_loop_init(&w->loop) != 0)
         return DZ_EIO;
     uv_timer_init(&w->loop, &w->alarm);
+    uv_prepare_init(&w->loop, &w->before_poll);
+    w->before_poll.data = w;
+    uv_prepare_start(&w->before_poll, before_poll);
     if (uv_async_init(&w->loop, &w->wake, on_wake) != 0) {
         close_loop(w);
         return DZ_EIO;

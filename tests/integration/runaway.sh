@@ -57,7 +57,7 @@ local id = away.find(sup).id
 local stuck, down
 repeat
   local alive, child = pcall(dozor.supervisor.child, sup, id)
-  if alive and child.status == "running" and child.pid ~= stuck then
+  if alive and child and child.status == "running" and child.pid ~= stuck then
     if dozor.info(child.pid).worker == dozor.info(dozor.self()).worker then
       dozor.supervisor.restart_child(sup, id)
     else

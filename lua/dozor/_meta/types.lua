@@ -52,6 +52,8 @@
 ---@field mailbox integer messages waiting
 ---@field mailbox_bytes integer
 ---@field memory_bytes integer
+---@field worker? integer index of its worker; supervisors have none
+---@field worker_memory_bytes? integer what the Lua state of that worker has allocated, all its processes together
 ---@field handled integer messages taken so far
 ---@field links dozor.Pid[]
 ---@field monitors integer

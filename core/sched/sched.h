@@ -36,6 +36,8 @@ struct dz_worker {
     uv_loop_t loop; /* Lua code's luv lives on it, too */
     uv_async_t wake;
     uv_timer_t alarm; /* armed before sleeping, for thread.timers */
+    uint64_t alarm_due_ns;
+    uv_prepare_t before_poll;
     struct dz_inbox *inbox;
     char pad0[64];
     _Atomic uint32_t asleep; /* 1: a producer must signal `wake` */

@@ -91,7 +91,7 @@ static bool drain_inbox(struct dz_worker *w)
 static bool run_processes(struct dz_worker *w)
 {
     bool any = false;
-    w->slice_left = DZ_SLICE_STRETCHES;
+    w->slice_left = DZ_SLICE_STRETCHES - 1; /* the first is not asked for */
     w->slice_end_ns = w->thread.now_ns + DZ_SLICE_NS;
     dz_takeover_before_turn(w);
     for (struct dz_proc *p; (p = dz_sched_next(w));) {

@@ -30,7 +30,10 @@ static void exchange(const char *secret)
     assert_int_equal(a.base->ops->send_membership(a.base, a.peer, "rumour", 6), 0);
     wait_until(&w, b.messages == 100 && a.messages == 100 && b.heartbeats == 1 && b.memberships == 1);
     assert_int_equal(a.disorder + b.disorder, 0);
-    assert_memory_equal(&b.figures, &figures, sizeof(figures));
+    assert_int_equal(b.figures.counter, figures.counter);
+    assert_int_equal(b.figures.processes, figures.processes);
+    assert_int_equal(b.figures.load, figures.load);
+    assert_int_equal(b.figures.flags, figures.flags);
     wait_until(&w, a.base->ops->backlog(a.base, a.peer) == 0 && b.base->ops->backlog(b.base, b.peer) == 0);
     assert_true(a.base->ops->last_heard(a.base, a.peer) > 0);
     node_close(&a);

@@ -33,16 +33,24 @@ static void note_running(struct dz_vm *vm)
     atomic_store_explicit(&vm->interrupt.running, running, memory_order_relaxed);
 }
 
+/* The thread is LOST. The process is there to be looked at only until it is TAKEN. */
+static void note_lost(struct dz_vm *vm)
+{
+    uint32_t lost = DZ_INTERRUPT_LOST;
+    /* acq_rel, release: pair with dz_interrupt_take, which waits while we look. */
+    if (!atomic_compare_exchange_strong_explicit(&vm->interrupt.state, &lost, DZ_INTERRUPT_PARKING,
+                                                 memory_order_acq_rel, memory_order_acquire))
+        return;
+    note_running(vm);
+    atomic_store_explicit(&vm->interrupt.state, DZ_INTERRUPT_LOST, memory_order_release);
+}
+
 void dz_interrupt_stand(struct dz_vm *vm)
 {
     sigset_t all;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, NULL);
-    /* acq_rel: pairs with dz_interrupt_take: the process is there to be looked at only until it is TAKEN. */
-    uint32_t lost = DZ_INTERRUPT_LOST;
-    if (atomic_compare_exchange_strong_explicit(&vm->interrupt.state, &lost, DZ_INTERRUPT_PARKING,
-                                                memory_order_acq_rel, memory_order_acquire))
-        note_running(vm);
+    note_lost(vm);
     /* release: pairs with dz_interrupt_sample: all that this thread ever did is done. */
     atomic_store_explicit(&vm->interrupt.state, DZ_INTERRUPT_PARKED, memory_order_release);
     for (;;)
@@ -72,9 +80,38 @@ __attribute__((no_sanitize("address", "undefined"))) static bool is_clear(const 
     return true;
 }
 
+struct walk {
+    const struct dz_interrupt *interrupt;
+    uintptr_t pc;     /* where the signal came, 0: the allocator's gate called us */
+    bool interrupted; /* the frames above that are passed */
+    bool clear;
+};
+
+static _Unwind_Reason_Code walk_frame(struct _Unwind_Context *frame, void *arg)
+{
+    struct walk *w = arg;
+    uintptr_t ip = (uintptr_t)_Unwind_GetIP(frame);
+    if (!w->interrupted) {
+        w->interrupted = w->pc ? ip == w->pc : is_gate(ip);
+        return _URC_NO_REASON;
+    }
+    enum dz_code_kind kind = dz_code_at(&w->interrupt->code, ip);
+    w->clear = kind == DZ_CODE_MACHINE || is_gate(ip);
+    return w->clear || kind == DZ_CODE_CORE ? _URC_NORMAL_STOP : _URC_NO_REASON;
+}
+
+/* What is_clear tells, exactly, from the frames themselves. The unwinder's tables are where LuaJIT's own
+ * errors need them, but it is asked only when the cheap answer has stayed the same for a while. */
+static bool walk_is_clear(const struct dz_interrupt *x, uintptr_t pc)
+{
+    struct walk w = {.interrupt = x, .pc = pc};
+    _Unwind_Backtrace(walk_frame, &w);
+    return w.clear;
+}
+
 void dz_interrupt_stand_if_clear(struct dz_vm *vm, uintptr_t frame)
 {
-    if (is_clear(&vm->interrupt, frame))
+    if (is_clear(&vm->interrupt, frame) || walk_is_clear(&vm->interrupt, 0))
         dz_interrupt_stand(vm);
 }
 
@@ -183,41 +220,14 @@ static bool registers_of(const ucontext_t *u, uintptr_t *pc, uintptr_t *sp)
 #endif
 }
 
-struct walk {
-    const struct dz_interrupt *interrupt;
-    uintptr_t pc;
-    bool interrupted; /* the frames of the signal handler are passed */
-    bool clear;
-};
-
-static _Unwind_Reason_Code walk_frame(struct _Unwind_Context *frame, void *arg)
-{
-    struct walk *w = arg;
-    uintptr_t ip = (uintptr_t)_Unwind_GetIP(frame);
-    if (!w->interrupted) {
-        w->interrupted = ip == w->pc;
-        return _URC_NO_REASON;
-    }
-    enum dz_code_kind kind = dz_code_at(&w->interrupt->code, ip);
-    w->clear = kind == DZ_CODE_MACHINE || is_gate(ip);
-    return w->clear || kind == DZ_CODE_CORE ? _URC_NORMAL_STOP : _URC_NO_REASON;
-}
-
-/* What is_clear tells, exactly, from the frames themselves. The unwinder's tables are where LuaJIT's own
- * errors need them, but it is asked only when the cheap answer has stayed the same for a while. */
-static bool walk_is_clear(const struct dz_interrupt *x, uintptr_t pc)
-{
-    struct walk w = {.interrupt = x, .pc = pc};
-    _Unwind_Backtrace(walk_frame, &w);
-    return w.clear;
-}
-
 /* The thread is LOST. Stands still here if it can, else notes where it is. */
 static void look_around(struct dz_vm *vm, const ucontext_t *u)
 {
     struct dz_interrupt *x = &vm->interrupt;
     uintptr_t pc, sp;
     bool known = registers_of(u, &pc, &sp);
+    if (atomic_load_explicit(&x->seen, memory_order_relaxed) == 0)
+        note_lost(vm);
     enum dz_code_kind kind = known ? dz_code_at(&x->code, pc) : DZ_CODE_CORE;
     bool clear = known && is_clear(x, sp);
     if (known && !clear && kind != DZ_CODE_CORE &&

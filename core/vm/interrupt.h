@@ -4,7 +4,7 @@
  * while the guard knows that the thread runs rounds. Fails:   without a free signal, or on a machine whose
  * registers it does not know, nobody is interrupted.
  *
- *   RUNS --give_up--> LOST --the thread stands still--> PARKING --> PARKED
+ *   RUNS --give_up--> LOST --the thread stands still--> PARKED
  *                     LOST --its processes are taken meanwhile--> TAKEN --the thread stands still--> PARKED
  *
  * The signal names the vm (si_value) and arms a hook; LuaJIT runs the hook before the next interpreted
@@ -34,7 +34,7 @@ struct dz_vm;
 enum dz_interrupt_state {
     DZ_INTERRUPT_RUNS,
     DZ_INTERRUPT_LOST,
-    DZ_INTERRUPT_PARKING, /* the thread notes what it was doing */
+    DZ_INTERRUPT_PARKING, /* LOST, while the thread notes what it was doing */
     DZ_INTERRUPT_PARKED,
     DZ_INTERRUPT_TAKEN, /* the thread is in foreign code; its processes do not exist any more */
 };
@@ -53,7 +53,7 @@ struct dz_interrupt {
     _Atomic uint64_t asked_turn; /* REPORT and END are about this one */
     _Atomic uint64_t age_ms;
     _Atomic uint64_t
-        running; /* slot << 32 | gen of the process at the last signal before LOST, or when parked */
+        running; /* slot << 32 | gen of the process when it was last noted */
     /* Written in the signal handler once LOST, read by the watchdog: */
     _Atomic uint32_t seen;
     _Atomic uint32_t elsewhere; /* of these: not in LuaJIT under a function of the core */

@@ -2,6 +2,7 @@
 --- dozor run tests/integration/run.lua chaos "" SECONDS SEED
 
 local dozor = require "dozor"
+local proxy = require "harness.proxy"
 local specs = require "harness.specs"
 
 local SECONDS = 6
@@ -160,7 +161,38 @@ local function everybody_owns(w, seconds, seed)
   w:equal(w:live(), {}, "live after stop")
 end
 
+--- Links between single pairs break and heal, by closed connections and by silence; every node owns a tree.
+local function broken_links(w, seconds, seed)
+  seconds, seed = tonumber(seconds) or SECONDS, tonumber(seed) or os.time()
+  w:log("%d s, seed %d", seconds, seed)
+  local nodes = { w:cluster({ "a", "b", "c" }, { proxied = true }) }
+  local labels, deeds = {}, {}
+  for _, node in ipairs(nodes) do
+    own_tree(w, node)
+    for k = 1, 8 do labels[#labels + 1] = node.name .. k end
+  end
+  w:settled(labels)
+  math.randomseed(seed)
+  local deadline = dozor.now() + seconds * 1000
+  local policies = { "cut", "hole", "open", "open" }
+  while dozor.now() < deadline do
+    local i = math.random(3)
+    local one, other, policy = nodes[i], nodes[i % 3 + 1], policies[math.random(4)]
+    proxy.set(w, one, other, policy)
+    deeds[#deeds + 1] = ("%s%s %s"):format(one.name, other.name, policy)
+    w:holds(math.random(20, 900), function() return true end)
+  end
+  for i = 1, 3 do proxy.set(w, nodes[i], nodes[i % 3 + 1], "open") end
+  w:log("%d deeds: %s", #deeds, table.concat(deeds, ", "))
+  w:meshed(nodes, 90000)
+  w:settled(labels, 60000)
+  w:holds(500, function() return #w:live() == #labels end, "all live once")
+  for _, node in ipairs(nodes) do node:run("dozor.supervisor.stop(...)", node.name) end
+  w:equal(w:live(), {}, "live after stop")
+end
+
 return {
   { name = "chaos over four nodes and fifty children", fn = run, limit_ms = 3600000 },
   { name = "chaos where every node owns a tree", fn = everybody_owns, limit_ms = 3600000 },
+  { name = "chaos of broken links", fn = broken_links, limit_ms = 3600000 },
 }

@@ -128,6 +128,82 @@ local function asked_from_elsewhere(w)
   c:run("dozor.supervisor.stop(...)", sup)
 end
 
+--- A start sent to a frozen node: it fails with the node's loss, and what arrives there later never lives.
+local function a_start_on_a_frozen_node(w)
+  local a, b, c = w:cluster { "a", "b", "c" }
+  specs.start(a, specs.tree(2))
+  c:freeze()
+  local pinned = a:async("local ok, err = pcall(dozor.supervisor.start_child, S.sup, (...)) return { ok, err.code }", on(c, "pinned"))
+  local short = a:async("local ok, err = pcall(dozor.spawn, 'probe', { 'short' }, { node = ..., timeout_ms = 50 }) return { ok, err.code }", c.id)
+  w:equal(short:wait(), { false, "timeout" })
+  w:equal(pinned:wait(), { false, "noconnection" })
+  c:thaw()
+  w:meshed { a, b, c }
+  w:settled { "c1", "c2" }
+  w:holds(300, function() return #w:live() == 2 end, "what came too late does not live")
+end
+
+--- The same for a frozen node that comes back in time: a spawn whose time ran out meanwhile does not live there.
+local function a_spawn_that_ran_out(w)
+  local a, b = w:cluster({ "a", "b" }, { suspect_after_ms = 2000, down_after_ms = 4000 })
+  b:freeze()
+  local short = a:async("local ok, err = pcall(dozor.spawn, 'probe', { 'short' }, { node = ..., timeout_ms = 100 }) return { ok, err.code }", b.id)
+  local long = a:async("return dozor.spawn('probe', { 'long' }, { node = ..., timeout_ms = 20000 })", b.id)
+  w:equal(short:wait(), { false, "timeout" })
+  b:thaw()
+  local pid = long:wait()
+  w:equal(w:settled({ "long" }).long.pid, pid)
+  w:holds(300, function() return #w:live() == 1 end, "what ran out does not live")
+  w:equal(#a:events("node_down"), 0)
+end
+
+--- The one who asked for a slow start dies with its node: what was starting for a supervisor ends, too.
+local function the_asker_dies(w)
+  local a, b = w:cluster { "a", "b" }
+  specs.start(a, specs.tree(2))
+  a:async("dozor.supervisor.start_child(S.sup, ...)", on(b, "slow", { init_ms = 800 }))
+  w:wait_until(function() return inits(w, "slow") == 1 end, "the init is under way")
+  a:kill()
+  w:wait_until(function() return #w:live() == 0 end, "nothing lives")
+  w:holds(1000, function() return #w:live() == 0 end, "nothing appears")
+end
+
+--- The supervisor is killed while a child of its starts on another node.
+local function the_supervisor_is_killed_meanwhile(w)
+  local a, b = w:cluster { "a", "b" }
+  specs.start(a, specs.tree(2))
+  local start = a:async("local ok, err = pcall(dozor.supervisor.start_child, S.sup, (...)) return { ok, err.code }",
+    on(b, "slow", { init_ms = 800 }))
+  w:wait_until(function() return inits(w, "slow") == 1 end, "the init is under way")
+  a:run("dozor.kill(S.sup)")
+  w:equal(start:wait()[1], false)
+  w:wait_until(function() return #w:live() == 0 end, "nothing lives")
+  w:holds(1000, function() return #w:live() == 0 end, "nothing appears")
+end
+
+--- Two of three nodes freeze together and come back together.
+local function most_of_them_freeze(w)
+  local a, b, c = w:cluster { "a", "b", "c" }
+  specs.start(a, specs.tree(9))
+  w:settled(specs.labels(9))
+  b:freeze()
+  c:freeze()
+  w:settled(specs.labels(9))
+  b:thaw()
+  c:thaw()
+  w:meshed { a, b, c }
+  w:settled(specs.labels(9))
+  w:equal(#a:events("node_down"), 2)
+  w:equal(#a:events("node_up"), 4)
+  a:freeze()
+  b:freeze()
+  w:wait_until(function() return #w:live() == 0 end, "c alone: its children lost their supervisor")
+  a:thaw()
+  b:thaw()
+  w:meshed { a, b, c }
+  w:settled(specs.labels(9))
+end
+
 return {
   { name = "stop breaks a start on another node off", fn = stop_breaks_a_start_off },
   { name = "terminate_child breaks the child's start off", fn = terminate_child_breaks_its_start_off },
@@ -136,4 +212,9 @@ return {
   { name = "shutdown_timeout, brutal_kill and infinity over there", fn = ends_over_there },
   { name = "restart_child over there", fn = restart_child_over_there },
   { name = "a supervisor asked from other nodes", fn = asked_from_elsewhere },
+  { name = "a start sent to a frozen node", fn = a_start_on_a_frozen_node },
+  { name = "a spawn that ran out while its node was frozen", fn = a_spawn_that_ran_out },
+  { name = "the supervisor's node dies while a child starts elsewhere", fn = the_asker_dies },
+  { name = "the supervisor is killed while a child starts elsewhere", fn = the_supervisor_is_killed_meanwhile },
+  { name = "two of three nodes freeze together", fn = most_of_them_freeze },
 }

@@ -94,7 +94,8 @@ local function accept(self)
   local peer = from:getpeername()
   local connection = { proxy = self, from = from, to = to, source = peer and owner_of(self.world, peer.port) }
   self.connections[connection] = true
-  if policy_of(self.world, connection.source, self.node) == "cut" then return drop(connection) end
+  -- Nobody's any more: it was given up before it was looked at.
+  if not connection.source or policy_of(self.world, connection.source, self.node) == "cut" then return drop(connection) end
   to:connect("127.0.0.1", self.node.listen_port, function(err)
     if err then return drop(connection) end
     connection.ready = true

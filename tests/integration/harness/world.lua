@@ -12,6 +12,9 @@ local DEADLINE_MS = 15000
 local FAST = { heartbeat_interval_ms = 50, suspect_after_ms = 200, down_after_ms = 600, reconnect_base_delay_ms = 50,
                reconnect_max_delay_ms = 500 }
 
+--- Behind a proxy every byte also waits for the test's own process, which may be busy.
+local PROXIED = { suspect_after_ms = 500, down_after_ms = 1800 }
+
 local here = arg[0]:match("^(.*)/[^/]*$") or "."
 local program = uv.exepath()
 
@@ -107,6 +110,7 @@ function World:node(name, opts)
   node.opts = opts
   node.config = { node_name = name, host = "127.0.0.1", port = node.port }
   for key, value in pairs(FAST) do node.config[key] = value end
+  for key, value in pairs(opts.proxied and PROXIED or {}) do node.config[key] = value end
   for key, value in pairs(opts) do node.config[key] = value end
   node.config.proxied, node.config.host_options, node.config.env = nil, nil, nil
   if opts.proxied then

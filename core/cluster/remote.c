@@ -166,7 +166,7 @@ static struct dz_msg *with_node(const struct dz_msg *m, const char *node_id)
     dz_buf_fini(&buf);
     if (!named)
         return NULL;
-    named->flags = m->flags;
+    named->flags = m->flags & (uint8_t)~DZ_MSG_SMALL;
     named->to = m->to;
     named->ref = m->ref;
     return named;

@@ -47,7 +47,10 @@ enum dz_msg_flag {
     DZ_MSG_FAILED = 1,    /* a REPLY that carries an error */
     DZ_MSG_RESERVED = 2,  /* counted in the slot's `count` and `bytes`; given back when the message is taken */
     DZ_MSG_WIRE = 4,      /* came from another node */
+    DZ_MSG_SMALL = 8,     /* the block has room for DZ_MSG_SMALL_ROOM bytes, whatever len says: for a thread's spares (rt.h) */
 };
+
+#define DZ_MSG_SMALL_ROOM 48u
 
 /* How a process ended, for its supervisor. */
 enum dz_exit_how {

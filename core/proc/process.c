@@ -188,7 +188,8 @@ static void mail(struct dz_thread *t, struct dz_proc *p, struct dz_msg *m)
 
 static bool same_process(const struct dz_nodes *n, struct dz_pid a, struct dz_pid b)
 {
-    return a.slot == b.slot && a.gen == b.gen && dz_nodes_resolve(n, a.node) == dz_nodes_resolve(n, b.node);
+    return a.slot == b.slot && a.gen == b.gen &&
+           (a.node == b.node || dz_nodes_resolve(n, a.node) == dz_nodes_resolve(n, b.node));
 }
 
 static void take_reply(struct dz_thread *t, struct dz_proc *p, struct dz_msg *m)
@@ -344,12 +345,17 @@ bool dz_process_deliver_signal(struct dz_thread *t, struct dz_proc *p, struct dz
 
 void dz_process_deliver(struct dz_thread *t, struct dz_proc *p, struct dz_msg *m)
 {
+    if (m->kind <= DZ_MSG_INFO) {
+        mail(t, p, m);
+        return;
+    }
+    if (m->kind == DZ_MSG_REPLY) {
+        take_reply(t, p, m);
+        return;
+    }
     if (dz_process_deliver_signal(t, p, m))
         return;
     switch (m->kind) {
-    case DZ_MSG_REPLY:
-        take_reply(t, p, m);
-        break;
     case DZ_MSG_EXIT:
         take_exit(t, p, m);
         break;

@@ -17,6 +17,7 @@
 #define DZ_THREAD_SYSTEM 0u    /* transport, membership, event hub, timers of natives: no Lua */
 #define DZ_THREAD_WORKER 1u    /* the first worker; worker n is thread n */
 #define DZ_THREADS_MAX 256u
+#define DZ_THREAD_SPARES  1024u
 #define DZ_THREAD_FOREIGN 256u /* an embedder's own thread: may send, nothing lives there */
 
 struct dz_proc;
@@ -42,6 +43,8 @@ struct dz_thread {
     struct dz_list far;      /* bonds with processes of other nodes (dz_bond.far) */
     struct dz_list far_waits; /* waits for answers of other nodes (dz_wait.far) */
     struct dz_list delayed;  /* system thread: notices natives asked for (native.h) */
+    struct dz_msg *spare;    /* small blocks without a message, */
+    uint32_t spares;         /* at most DZ_THREAD_SPARES */
     uint64_t now_ns;         /* refreshed by the scheduler each round; good for timeouts, not for measuring */
     void *sched;             /* struct dz_worker */
     void *vm;                /* struct dz_vm, NULL on the system thread */
@@ -107,6 +110,12 @@ void dz_thread_fini(struct dz_thread *t);
 
 /* A number for a new ref; unique among all threads of the host. */
 uint64_t dz_rt_next_ref(struct dz_rt *rt);
+
+/* A message with room for DZ_MSG_SMALL_ROOM bytes and len 0, made of one that was freed here, mostly: most messages live and die
+ * on one thread, and a block just used is still in its cache. NULL when out of memory. */
+struct dz_msg *dz_thread_new_message(struct dz_thread *t, enum dz_msg_kind kind);
+/* dz_msg_free, but small blocks are kept for the next one. NULL is fine. */
+void dz_thread_free_message(struct dz_thread *t, struct dz_msg *m);
 
 /* Runs fn(ctx) on another thread, in its turn. 0 or DZ_ENOMEM. Any thread. */
 int dz_thread_post(struct dz_thread *from, uint32_t thread, void (*fn)(struct dz_thread *t, void *arg), void *arg);

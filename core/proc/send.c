@@ -55,6 +55,8 @@ int dz_send(struct dz_thread *t, struct dz_msg **take)
     uint32_t thread = atomic_load_explicit(&slot->thread, memory_order_relaxed);
     if (native)
         dz_native_push(t, native, m);
+    else if (thread == t->index && !t->in_native && slot->proc)
+        dz_process_deliver(t, slot->proc, m);
     else if (thread == t->index && !t->in_native)
         dz_thread_deliver(t, m);
     else

@@ -45,20 +45,11 @@ static int grow(struct dz_table *t)
     uint32_t base = t->chunk_count * DZ_TABLE_CHUNK;
     for (uint32_t i = 0; i < DZ_TABLE_CHUNK; i++)
         chunk[i].index = base + i;
-    /* release: pairs with the acquire in dz_table_slot. */
+    /* release: pairs with the acquire in dz_table_slot (table.h). */
     atomic_store_explicit(&t->chunks[t->chunk_count++], chunk, memory_order_release);
     for (uint32_t i = base == 0 ? 1 : 0; i < DZ_TABLE_CHUNK; i++)
         append_free(t, &chunk[i]);
     return 0;
-}
-
-struct dz_slot *dz_table_slot(const struct dz_table *t, uint32_t index)
-{
-    if (index == 0 || index >= DZ_TABLE_MAX)
-        return NULL;
-    struct dz_slot *chunk = atomic_load_explicit(&((struct dz_table *)(uintptr_t)t)->chunks[index / DZ_TABLE_CHUNK],
-                                                 memory_order_acquire);
-    return chunk ? &chunk[index % DZ_TABLE_CHUNK] : NULL;
 }
 
 int dz_table_reserve(struct dz_table *t, uint32_t thread, bool hidden, uint32_t node, struct dz_slot **slot,

@@ -59,7 +59,15 @@ int dz_table_reserve(struct dz_table *t, uint32_t thread, bool hidden, uint32_t 
 void dz_table_release(struct dz_table *t, struct dz_slot *slot);
 
 /* The slot of an index, NULL if there never was one. Slot 0 is nobody's. */
-struct dz_slot *dz_table_slot(const struct dz_table *t, uint32_t index);
+static inline struct dz_slot *dz_table_slot(const struct dz_table *t, uint32_t index)
+{
+    if (index == 0 || index >= DZ_TABLE_MAX)
+        return NULL;
+    /* acquire: pairs with the release in grow (table.c). */
+    struct dz_slot *chunk = atomic_load_explicit(&((struct dz_table *)(uintptr_t)t)->chunks[index / DZ_TABLE_CHUNK],
+                                                 memory_order_acquire);
+    return chunk ? &chunk[index % DZ_TABLE_CHUNK] : NULL;
+}
 /* The slot if that process still lives, else NULL. Only this host's pids (slot and gen). A script or a peer can write any number
  * into a pid: an even generation is never alive. */
 static inline struct dz_slot *dz_table_find(const struct dz_table *t, struct dz_pid pid)

@@ -85,7 +85,7 @@ static int park_unsent(lua_State *L, struct dz_co *co, struct dz_msg **take, con
     }
     *take = NULL;
     co->unsent = u;
-    dz_wait_begin(L, DZ_WAIT_EVENT, 0, DZ_PID_NONE, UNSENT_RETRY_NS)->self_ending = true;
+    dz_wait_begin(dz_vm_state(L), DZ_WAIT_EVENT, 0, DZ_PID_NONE, UNSENT_RETRY_NS)->self_ending = true;
     return dz_wait_park(L);
 }
 
@@ -100,7 +100,7 @@ bool dz_unsent_retry(struct dz_vm *vm, struct dz_co *co)
     }
     vm->running = co;
     vm->current = co->proc;
-    dz_wait_begin(co->L, DZ_WAIT_EVENT, 0, DZ_PID_NONE, UNSENT_RETRY_NS)->self_ending = true;
+    dz_wait_begin(vm, DZ_WAIT_EVENT, 0, DZ_PID_NONE, UNSENT_RETRY_NS)->self_ending = true;
     vm->running = NULL;
     vm->current = NULL;
     dz_process_rest(vm->thread, co->proc);
@@ -110,13 +110,20 @@ bool dz_unsent_retry(struct dz_vm *vm, struct dz_co *co)
 /* --- send and cast --- */
 
 /* Where a one-way message goes. False: to nobody. *far: by name to another node. */
-static bool check_target(lua_State *L, int idx, struct dz_pid *pid, struct named *n, bool *far)
+static bool check_target(lua_State *L, struct dz_vm *vm, int idx, struct dz_pid *pid, struct named *n, bool *far)
 {
+    *far = false;
+    if (dz_ident_known(vm, L, idx, pid))
+        return true;
     *pid = DZ_PID_NONE;
     *far = check_named(L, idx, "dest", n);
-    if (!*far)
-        return dz_vm_check_dest(L, idx, "dest", pid);
-    struct dz_rt *rt = dz_vm_rt(L);
+    if (!*far) {
+        bool known = dz_vm_check_dest(L, idx, "dest", pid);
+        if (known)
+            dz_ident_learn(vm, L, idx, *pid);
+        return known;
+    }
+    struct dz_rt *rt = vm->shared->rt;
     if (!is_here(rt, n))
         return true;
     *far = false;
@@ -130,9 +137,10 @@ static int one_way(lua_State *L, enum dz_msg_kind kind)
     struct dz_pid to;
     struct named n;
     bool far;
-    struct dz_proc *self = dz_vm_self(L);
-    lua_settop(L, 2);
-    bool known = check_target(L, 1, &to, &n, &far);
+    const struct dz_proc *self = vm->current ? vm->current : dz_vm_self(L);
+    if (lua_gettop(L) != 2)
+        lua_settop(L, 2);
+    bool known = check_target(L, vm, 1, &to, &n, &far);
     struct dz_msg *m = dz_codec_message(L, 2, "message", 0, kind);
     if (!known) {
         dz_msg_free(m);
@@ -146,7 +154,7 @@ static int one_way(lua_State *L, enum dz_msg_kind kind)
         return park_unsent(L, vm->running, &m, far ? &n : NULL);
     if (err)
         dz_msg_free(m);
-    return far ? 0 : dz_wait_after_send(L, to);
+    return far ? 0 : dz_wait_after_send(L, vm, to);
 }
 
 static int send_(lua_State *L)
@@ -185,23 +193,37 @@ static int ask_named(lua_State *L, const struct named *n, struct dz_msg **take, 
     return dz_vm_raise(L, err, "%s", dz_err_text(err));
 }
 
-/* call(dest, message, timeout_ms), then result() */
+/* dz_vm_ask, but the answer may be the primitive's result. */
+static int ask_here(lua_State *L, struct dz_vm *vm, struct dz_msg **take, uint64_t timeout)
+{
+    struct dz_msg *m = *take;
+    m->from = vm->current->pid;
+    m->ref = dz_rt_next_ref(vm->shared->rt);
+    dz_wait_begin(vm, DZ_WAIT_REPLY, m->ref, m->to, timeout)->wants = DZ_WANTS_REPLY;
+    int err = dz_send(vm->thread, take);
+    return err ? dz_wait_not_sent(L, take, err) : dz_wait_park(L);
+}
+
+/* call(dest, message, timeout_ms) -> true, the reply; or nothing: then result() */
 static int call(lua_State *L)
 {
+    struct dz_vm *vm = dz_vm_state(L);
     struct dz_pid to;
     struct named n;
     bool far;
-    dz_vm_check_wait(L, "call");
+    if (!dz_wait_allowed(L, vm))
+        dz_vm_check_wait(L, "call");
     uint64_t timeout = dz_vm_check_time(L, 3, "timeout_ms", 5000000000ull);
-    lua_settop(L, 2);
-    bool known = check_target(L, 1, &to, &n, &far);
+    if (lua_gettop(L) != 2)
+        lua_settop(L, 2);
+    bool known = check_target(L, vm, 1, &to, &n, &far);
     struct dz_msg *m = dz_codec_message(L, 2, "message", 0, DZ_MSG_CALL);
     if (!known) {
         dz_msg_free(m);
         return raise_noproc(L, 1);
     }
     m->to = to;
-    return far ? ask_named(L, &n, &m, timeout) : dz_vm_ask(L, &m, timeout);
+    return far ? ask_named(L, &n, &m, timeout) : ask_here(L, vm, &m, timeout);
 }
 
 /* ask(kind, dest, value, timeout_ms): STOP and GET_INFO, then result(). An unknown name is answered false,
@@ -216,7 +238,7 @@ static int ask(lua_State *L)
     dz_vm_check_wait(L, kinds[kind == DZ_MSG_GET_INFO]);
     uint64_t timeout = dz_vm_check_time(L, 4, "timeout_ms", 5000000000ull);
     lua_settop(L, 3);
-    if (!check_target(L, 2, &to, &n, &far)) {
+    if (!check_target(L, dz_vm_state(L), 2, &to, &n, &far)) {
         lua_pushboolean(L, false);
         return 1;
     }
@@ -239,7 +261,7 @@ static int reply(lua_State *L)
     m->from = self->pid;
     m->ref = from.num;
     dz_send_must(vm->thread, m);
-    return dz_wait_after_send(L, from.owner);
+    return dz_wait_after_send(L, vm, from.owner);
 }
 
 /* request(dest, code, value, timeout_ms, allow_functions), then result(). */
@@ -253,7 +275,7 @@ static int request(lua_State *L)
     unsigned flags = lua_toboolean(L, 5) ? DZ_CODEC_FUNCTIONS : 0;
     uint16_t code = (uint16_t)luaL_checkint(L, 2);
     lua_settop(L, 3);
-    if (!check_target(L, 1, &to, &n, &far))
+    if (!check_target(L, dz_vm_state(L), 1, &to, &n, &far))
         return raise_noproc(L, 1);
     struct dz_msg *m = dz_codec_message(L, 3, "argument", flags, DZ_MSG_REQUEST);
     m->code = code;

@@ -15,7 +15,7 @@ void *dz_vm_wait_token(void)
     return (void *)(uintptr_t)&token;
 }
 
-static bool may_wait(lua_State *L, const struct dz_vm *vm)
+bool dz_wait_allowed(lua_State *L, const struct dz_vm *vm)
 {
     return vm->running && vm->current && lua_isyieldable(L);
 }
@@ -23,7 +23,7 @@ static bool may_wait(lua_State *L, const struct dz_vm *vm)
 void dz_vm_check_wait(lua_State *L, const char *call)
 {
     struct dz_vm *vm = dz_vm_state(L);
-    if (may_wait(L, vm))
+    if (dz_wait_allowed(L, vm))
         return;
     dz_vm_push_error(L, DZ_ECANNOTWAIT, "%s waits, and one cannot wait here%s", call,
                      vm->current ? " (inside a sort, gsub, finaliser or luv callback)" : ": no process runs");
@@ -48,10 +48,9 @@ static void heed_stop(struct dz_vm *vm, struct dz_proc *p)
     }
 }
 
-struct dz_co *dz_wait_begin(lua_State *L, enum dz_wait_kind kind, uint64_t ref, struct dz_pid target,
+struct dz_co *dz_wait_begin(struct dz_vm *vm, enum dz_wait_kind kind, uint64_t ref, struct dz_pid target,
                             uint64_t timeout_ns)
 {
-    struct dz_vm *vm = dz_vm_state(L);
     struct dz_co *co = vm->running;
     struct dz_proc *p = vm->current;
     dz_assert(co && co->proc == p);
@@ -64,6 +63,7 @@ struct dz_co *dz_wait_begin(lua_State *L, enum dz_wait_kind kind, uint64_t ref, 
     co->wait.ref = ref;
     co->wait.target = target;
     co->self_ending = co->refused = false;
+    co->wants = DZ_WANTS_NOTHING;
     dz_process_wait(vm->thread, p, &co->wait, timeout_ns);
     return co;
 }
@@ -92,8 +92,9 @@ int dz_vm_park(lua_State *L)
 
 uint64_t dz_vm_wait_reply(lua_State *L, struct dz_pid target, uint64_t timeout_ns)
 {
-    uint64_t ref = dz_rt_next_ref(dz_vm_rt(L));
-    dz_wait_begin(L, DZ_WAIT_REPLY, ref, target, timeout_ns);
+    struct dz_vm *vm = dz_vm_state(L);
+    uint64_t ref = dz_rt_next_ref(vm->shared->rt);
+    dz_wait_begin(vm, DZ_WAIT_REPLY, ref, target, timeout_ns);
     return ref;
 }
 
@@ -104,8 +105,7 @@ void dz_vm_wait_abandon(lua_State *L)
     dz_process_unwait(vm->thread, vm->current);
 }
 
-/* The question in *take was not sent. */
-static int not_sent(lua_State *L, struct dz_msg **take, int err)
+int dz_wait_not_sent(lua_State *L, struct dz_msg **take, int err)
 {
     dz_vm_wait_abandon(L);
     dz_msg_free(*take);
@@ -119,7 +119,7 @@ int dz_vm_ask(lua_State *L, struct dz_msg **take, uint64_t timeout_ns)
     m->from = dz_vm_current(L)->pid;
     m->ref = dz_vm_wait_reply(L, m->to, timeout_ns);
     int err = dz_send(dz_vm_thread(L), take);
-    return err ? not_sent(L, take, err) : dz_vm_park(L);
+    return err ? dz_wait_not_sent(L, take, err) : dz_vm_park(L);
 }
 
 int dz_vm_ask_spawn(lua_State *L, uint32_t thread, struct dz_msg **take, uint64_t timeout_ns)
@@ -130,7 +130,7 @@ int dz_vm_ask_spawn(lua_State *L, uint32_t thread, struct dz_msg **take, uint64_
     (*take)->ref = dz_vm_wait_reply(L, DZ_PID_NONE, timeout_ns);
     int err = dz_spawn_send(vm->thread, thread, take, &slot);
     if (err)
-        return not_sent(L, take, err);
+        return dz_wait_not_sent(L, take, err);
     vm->current->wait->target = slot; /* giving up tells it, which cancels the start */
     dz_function_hold(L, slot);
     return dz_vm_park(L);
@@ -152,9 +152,8 @@ int dz_vm_request(lua_State *L, struct dz_pid to, uint16_t code, struct dz_msg *
     return dz_vm_ask(L, &m, timeout_ns);
 }
 
-int dz_wait_after_send(lua_State *L, struct dz_pid to)
+int dz_wait_after_send(lua_State *L, struct dz_vm *vm, struct dz_pid to)
 {
-    struct dz_vm *vm = dz_vm_state(L);
     struct dz_co *co = vm->running;
     struct dz_rt *rt = vm->shared->rt;
     if (!co)
@@ -167,7 +166,7 @@ int dz_wait_after_send(lua_State *L, struct dz_pid to)
     if (!lua_isyieldable(L))
         return 0;
     co->sent = 0;
-    dz_wait_begin(L, DZ_WAIT_EVENT, 0, DZ_PID_NONE, DZ_INFINITY)->self_ending = true;
+    dz_wait_begin(vm, DZ_WAIT_EVENT, 0, DZ_PID_NONE, DZ_INFINITY)->self_ending = true;
     dz_process_wake(vm->thread, vm->current);
     return dz_wait_park(L);
 }
@@ -200,7 +199,7 @@ static int take_reply(lua_State *L, struct dz_vm *vm, struct dz_co *co, struct d
         return dz_vm_raise_term(L, m->data, m->len);
     dz_codec_decode(L, m->data, m->len, 0);
     co->held = NULL;
-    dz_msg_free(m);
+    dz_thread_free_message(vm->thread, m);
     return 1;
 }
 
@@ -218,6 +217,40 @@ int dz_wait_result(lua_State *L)
     bool late = p->wait->timed_out && p->wait->kind == DZ_WAIT_EVENT;
     dz_process_unwait(vm->thread, p);
     return late ? raise_timeout(L) : 0;
+}
+
+static int give_reply(struct dz_vm *vm, struct dz_co *co, struct dz_proc *p)
+{
+    struct dz_msg *m = p->wait->reply;
+    if (!m || (m->flags & DZ_MSG_FAILED) || !dz_codec_push_fixed(co->L, m->data, m->len))
+        return 0;
+    p->wait->reply = NULL;
+    dz_process_unwait(vm->thread, p);
+    dz_thread_free_message(vm->thread, m);
+    return 1;
+}
+
+static int give_message(struct dz_vm *vm, struct dz_co *co, struct dz_proc *p)
+{
+    struct dz_msg *m = dz_mailbox_peek(&p->mail);
+    if (!m || m->kind != DZ_MSG_SEND || !dz_codec_push_fixed(co->L, m->data, m->len))
+        return 0;
+    dz_process_unwait(vm->thread, p);
+    dz_thread_free_message(vm->thread, dz_process_take(p));
+    return 1;
+}
+
+int dz_wait_give(struct dz_vm *vm, struct dz_co *co, struct dz_proc *p)
+{
+    enum dz_wants wants = co->wants;
+    co->wants = DZ_WANTS_NOTHING;
+    if (!p->wait || wants == DZ_WANTS_NOTHING)
+        return 0;
+    lua_pushboolean(co->L, true);
+    int n = wants == DZ_WANTS_REPLY ? give_reply(vm, co, p) : give_message(vm, co, p);
+    if (n == 0)
+        lua_pop(co->L, 1);
+    return n ? n + 1 : 0;
 }
 
 /* result_sender() -> who answered; nil when the answer was nil. */
@@ -244,6 +277,7 @@ static int refuse_wait(lua_State *L)
     if (p->wait)
         dz_process_unwait(vm->thread, p);
     vm->running->refused = !handover;
+    vm->running->wants = DZ_WANTS_NOTHING;
     return 0;
 }
 
@@ -286,7 +320,11 @@ static void push_question(lua_State *L, const struct dz_msg *m)
 
 void dz_wait_push_message(lua_State *L, struct dz_proc *p, struct dz_msg *m)
 {
-    luaL_checkstack(L, 6, "message");
+    if (m->kind == DZ_MSG_SEND || m->kind == DZ_MSG_CAST) {
+        dz_codec_decode(L, m->data, m->len, 0);
+        return;
+    }
+    luaL_checkstack(L, 8, "message");
     if (m->kind == DZ_MSG_DOWN || m->kind == DZ_MSG_EXIT)
         push_notice(L, p, m);
     else if (m->kind == DZ_MSG_CALL)
@@ -331,7 +369,7 @@ static int deliver(lua_State *L, struct dz_vm *vm, struct dz_co *co, struct dz_p
         return 0;
     dz_wait_push_message(L, p, m);
     co->held = NULL;
-    dz_msg_free(m);
+    dz_thread_free_message(vm->thread, m);
     return 1;
 }
 
@@ -404,7 +442,22 @@ static int wait_message(lua_State *L)
 {
     dz_vm_check_wait(L, "receive");
     uint64_t timeout = dz_vm_check_time(L, 1, "timeout_ms", DZ_INFINITY);
-    dz_wait_begin(L, DZ_WAIT_MESSAGE, 0, DZ_PID_NONE, timeout);
+    dz_wait_begin(dz_vm_state(L), DZ_WAIT_MESSAGE, 0, DZ_PID_NONE, timeout);
+    return dz_wait_park(L);
+}
+
+/* receive(timeout_ms) -> true, the oldest message; false when there is none and none is waited for; nothing: one has come or
+ * time has run out meanwhile, received() and take() tell. */
+static int receive(lua_State *L)
+{
+    struct dz_vm *vm = dz_vm_state(L);
+    if (!dz_wait_allowed(L, vm))
+        dz_vm_check_wait(L, "receive");
+    uint64_t timeout = dz_vm_check_time(L, 1, "timeout_ms", DZ_INFINITY);
+    int n = take(L);
+    if (n == 2 || timeout == 0)
+        return n;
+    dz_wait_begin(vm, DZ_WAIT_MESSAGE, 0, DZ_PID_NONE, timeout)->wants = DZ_WANTS_MESSAGE;
     return dz_wait_park(L);
 }
 
@@ -428,13 +481,13 @@ static int sleep_(lua_State *L)
     if (lua_isnoneornil(L, 1))
         return dz_vm_raise_argument(L, "ms", "milliseconds (a number >= 0) or \"infinity\"", 1);
     uint64_t time = dz_vm_check_time(L, 1, "ms", 0);
-    dz_wait_begin(L, DZ_WAIT_TIME, 0, DZ_PID_NONE, time);
+    dz_wait_begin(dz_vm_state(L), DZ_WAIT_TIME, 0, DZ_PID_NONE, time);
     return dz_wait_park(L);
 }
 
 int dz_vm_wait_event(lua_State *L, uint64_t token, uint64_t timeout_ns)
 {
-    struct dz_co *co = dz_wait_begin(L, DZ_WAIT_EVENT, 0, DZ_PID_NONE, timeout_ns);
+    struct dz_co *co = dz_wait_begin(dz_vm_state(L), DZ_WAIT_EVENT, 0, DZ_PID_NONE, timeout_ns);
     co->token = token;
     return dz_wait_park(L);
 }
@@ -487,6 +540,7 @@ void dz_bind_wait_open(lua_State *L)
         {"look", look},
         {"take_seen", take_seen},
         {"wait_message", wait_message},
+        {"receive", receive},
         {"received", received},
         {"sleep", sleep_},
         {"await_token", await_token},

@@ -8,11 +8,11 @@
 #include "base/err.h"
 #include "term/term.h"
 #include "vm/bind_supervisor.h"
+#include "vm/put.h"
 #include "vm/state.h"
 #include "vm/walk.h"
 
-#define TCDATA         10 /* LuaJIT's type number of cdata, which its headers do not name */
-#define MAX_DOUBLE_INT 9007199254740992.0
+#define TCDATA 10 /* LuaJIT's type number of cdata, which its headers do not name */
 
 /* One table being encoded; the chain is the path. */
 struct level {
@@ -118,48 +118,10 @@ static uint8_t *room(struct encoder *e, size_t more, const struct level *at)
     return b->data + b->len;
 }
 
-static void put8(uint8_t *p, uint8_t head, uint64_t v, int bytes)
-{
-    *p++ = head;
-    for (int shift = (bytes - 1) * 8; shift >= 0; shift -= 8)
-        *p++ = (uint8_t)(v >> shift);
-}
-
-static void integer(struct encoder *e, int64_t v, const struct level *at)
-{
-    uint8_t *p = room(e, 9, at);
-    size_t n = 1;
-    if (v >= -32 && v <= 127)
-        *p = (uint8_t)v;
-    else if (v >= 0 && v <= UINT8_MAX)
-        put8(p, 0xcc, (uint64_t)v, 1), n = 2;
-    else if (v >= 0 && v <= UINT16_MAX)
-        put8(p, 0xcd, (uint64_t)v, 2), n = 3;
-    else if (v >= 0 && v <= UINT32_MAX)
-        put8(p, 0xce, (uint64_t)v, 4), n = 5;
-    else if (v >= 0)
-        put8(p, 0xcf, (uint64_t)v, 8), n = 9;
-    else if (v >= INT8_MIN)
-        put8(p, 0xd0, (uint64_t)v, 1), n = 2;
-    else if (v >= INT16_MIN)
-        put8(p, 0xd1, (uint64_t)v, 2), n = 3;
-    else if (v >= INT32_MIN)
-        put8(p, 0xd2, (uint64_t)v, 4), n = 5;
-    else
-        put8(p, 0xd3, (uint64_t)v, 8), n = 9;
-    e->out->len += n;
-}
-
 static void number(struct encoder *e, double v, const struct level *at)
 {
-    if (v >= -MAX_DOUBLE_INT && v <= MAX_DOUBLE_INT && v == (double)(int64_t)v && !(v == 0 && signbit(v))) {
-        integer(e, (int64_t)v, at);
-        return;
-    }
-    uint64_t bits;
-    memcpy(&bits, &v, sizeof bits);
-    put8(room(e, 9, at), 0xcb, bits, 8);
-    e->out->len += 9;
+    uint8_t *p = room(e, DZ_PUT_NUMBER, at);
+    e->out->len += (size_t)(dz_put_number(p, v) - p);
 }
 
 static void raw(struct encoder *e, const void *data, size_t len, const struct level *at)
@@ -176,11 +138,11 @@ static void head(struct encoder *e, uint8_t fix, size_t fix_max, uint8_t code8, 
     if (len <= fix_max)
         *p = (uint8_t)(fix | len), n = 1;
     else if (code8 && len <= UINT8_MAX)
-        put8(p, code8, len, 1), n = 2;
+        dz_put_wide(p, code8, len, 1), n = 2;
     else if (len <= UINT16_MAX)
-        put8(p, (uint8_t)(code8 ? code8 + 1 : (fix == 0x90 ? 0xdc : 0xde)), len, 2), n = 3;
+        dz_put_wide(p, (uint8_t)(code8 ? code8 + 1 : (fix == 0x90 ? 0xdc : 0xde)), len, 2), n = 3;
     else
-        put8(p, (uint8_t)(code8 ? code8 + 2 : (fix == 0x90 ? 0xdd : 0xdf)), len, 4), n = 5;
+        dz_put_wide(p, (uint8_t)(code8 ? code8 + 2 : (fix == 0x90 ? 0xdd : 0xdf)), len, 4), n = 5;
     e->out->len += n;
 }
 
@@ -193,7 +155,7 @@ static void ext(struct encoder *e, uint8_t type, const void *data, size_t len, c
         *p++ = 0xc7;
         *p++ = (uint8_t)len;
     } else {
-        put8(p, 0xc8, len, 2);
+        dz_put_wide(p, 0xc8, len, 2);
         p += 3;
     }
     *p++ = type;
@@ -256,7 +218,7 @@ static void cdata(struct encoder *e, int idx, const struct level *at)
     uint8_t type = lua_toboolean(L, -3) ? DZ_EXT_INT64 : DZ_EXT_UINT64;
     uint8_t bytes[9];
     lua_pop(L, 3);
-    put8(bytes, 0, v, 8);
+    dz_put_wide(bytes, 0, v, 8);
     ext(e, type, bytes + 1, 8, at);
 }
 
@@ -292,7 +254,7 @@ static void patch_head(struct encoder *e, size_t start, uint8_t fix, uint32_t co
     room(e, more, at);
     uint8_t *p = e->out->data + start;
     memmove(p + 1 + more, p + 1, e->out->len - start - 1);
-    put8(p, (uint8_t)((fix == 0x90 ? 0xdc : 0xde) + (more == 4)), count, (int)more);
+    dz_put_wide(p, (uint8_t)((fix == 0x90 ? 0xdc : 0xde) + (more == 4)), count, (int)more);
     e->out->len += more;
 }
 
@@ -507,14 +469,49 @@ struct dz_buf *dz_codec_scratch(struct dz_vm *vm)
     return &vm->scratch;
 }
 
+size_t dz_codec_scalar(lua_State *L, int idx, uint8_t out[DZ_CODEC_SCALAR])
+{
+    size_t len;
+    const char *s;
+    switch (lua_type(L, idx)) {
+    case LUA_TNUMBER:
+        return (size_t)(dz_put_number(out, lua_tonumber(L, idx)) - out);
+    case LUA_TSTRING:
+        s = lua_tolstring(L, idx, &len);
+        if (len >= DZ_CODEC_SCALAR || (len > 8 && s[0] == '<'))
+            return 0;
+        out[0] = (uint8_t)(0xa0 | len);
+        memcpy(out + 1, s, len);
+        return len + 1;
+    case LUA_TNIL:
+    case LUA_TNONE:
+        out[0] = 0xc0;
+        return 1;
+    case LUA_TBOOLEAN:
+        out[0] = lua_toboolean(L, idx) ? 0xc3 : 0xc2;
+        return 1;
+    default:
+        return 0;
+    }
+}
+
 struct dz_msg *dz_codec_message(lua_State *L, int idx, const char *what, unsigned flags,
                                 enum dz_msg_kind kind)
 {
-    struct dz_buf *b = dz_codec_scratch(dz_vm_state(L));
-    dz_codec_encode(L, idx, what, flags, b);
-    struct dz_msg *m = dz_msg_new_copy(kind, b->data, b->len);
-    if (!m)
-        dz_vm_raise(L, DZ_ENOMEM, "out of memory");
+    struct dz_vm *vm = dz_vm_state(L);
+    struct dz_msg *m = dz_thread_new_message(vm->thread, kind);
+    size_t len = m ? dz_codec_scalar(L, idx, m->bytes) : 0;
+    if (!len) { /* the encoder may raise: it does so before there is a message */
+        dz_thread_free_message(vm->thread, m);
+        struct dz_buf *b = dz_codec_scratch(vm);
+        dz_codec_encode(L, idx, what, flags, b);
+        len = b->len;
+        m = len > DZ_MSG_SMALL_ROOM ? dz_msg_new(kind, len) : dz_thread_new_message(vm->thread, kind);
+        if (!m)
+            dz_vm_raise(L, DZ_ENOMEM, "out of memory");
+        memcpy(m->bytes, b->data, len);
+    }
+    m->len = (uint32_t)len;
     return m;
 }
 

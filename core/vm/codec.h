@@ -23,6 +23,10 @@ void dz_codec_encode(lua_State *L, int idx, const char *what, unsigned flags, st
 /* Appends the table at idx as an array up to its largest integer key: arguments. nil and none give an empty
  * one. */
 void dz_codec_encode_args(lua_State *L, int idx, const char *what, unsigned flags, struct dz_buf *out);
+/* Writes the value at idx if it is a plain scalar: nil, a boolean, a number, a short string. Its bytes, else 0. Never
+ * raises. */
+#define DZ_CODEC_SCALAR 32
+size_t dz_codec_scalar(lua_State *L, int idx, uint8_t out[DZ_CODEC_SCALAR]);
 /* A new message holding the value; never NULL (raises). */
 struct dz_msg *dz_codec_message(lua_State *L, int idx, const char *what, unsigned flags,
                                 enum dz_msg_kind kind);
@@ -32,6 +36,8 @@ struct dz_blob *dz_codec_blob(lua_State *L, int idx, const char *what, unsigned 
 /* Pushes the one value in the bytes; four slots of the stack are free. With DZ_CODEC_FUNCTIONS references become the functions of this state
  * (nil if they are another's). Raises on malformed bytes (they passed dz_term_check at the edge). */
 void dz_codec_decode(lua_State *L, const uint8_t *data, size_t len, unsigned flags);
+/* Pushes the value if it is one that needs no memory of Lua's, and so cannot raise: nil, a boolean, a number. */
+bool dz_codec_push_fixed(lua_State *L, const uint8_t *data, size_t len);
 /* Pushes the next value if it is a scalar; false: it is not, or malformed. Two slots of the stack are free. */
 bool dz_codec_push_scalar(lua_State *L, struct dz_read *r);
 /* Pushes the elements of the array in the bytes one by one; returns how many. */

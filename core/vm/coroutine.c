@@ -60,6 +60,7 @@ void dz_co_clear(struct dz_co *co)
     co->phase = DZ_PHASE_NONE;
     co->stage = 0;
     co->self_ending = co->refused = false;
+    co->wants = DZ_WANTS_NOTHING;
 }
 
 void dz_co_put(struct dz_vm *vm, struct dz_co *co)

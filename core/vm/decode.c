@@ -91,6 +91,31 @@ static inline bool push_common(lua_State *L, struct dz_read *r)
     return true;
 }
 
+bool dz_codec_push_fixed(lua_State *L, const uint8_t *data, size_t len)
+{
+    struct dz_read r;
+    struct dz_value v;
+    dz_read_init(&r, data, len);
+    if (len == 0 || dz_read_next(&r, &v))
+        return false;
+    switch (v.type) {
+    case DZ_TERM_NIL:
+        lua_pushnil(L);
+        return true;
+    case DZ_TERM_BOOL:
+        lua_pushboolean(L, v.as.boolean);
+        return true;
+    case DZ_TERM_INT:
+        lua_pushnumber(L, (lua_Number)v.as.integer);
+        return true;
+    case DZ_TERM_FLOAT:
+        lua_pushnumber(L, v.as.number);
+        return true;
+    default:
+        return false;
+    }
+}
+
 bool dz_codec_push_scalar(lua_State *L, struct dz_read *r)
 {
     struct dz_value v;

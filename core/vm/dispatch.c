@@ -17,12 +17,13 @@ static void push_chunk(lua_State *L, struct dz_vm *vm, uint32_t index)
     lua_remove(L, -2);
 }
 
-void dz_dispatch_push_state(lua_State *L, struct dz_vm *vm, struct dz_proc *p)
+/* For dz_dispatch_next only, whose upvalue the list of chunks is. */
+static void push_state(lua_State *L, const struct dz_proc *p)
 {
     dz_assert(p->kind_index);
-    push_chunk(L, vm, p->kind_index);
+    lua_rawgeti(L, lua_upvalueindex(1), (int)(p->kind_index / DZ_VM_CHUNK) + 1);
     lua_rawgeti(L, -1, (int)(p->kind_index % DZ_VM_CHUNK) + 1);
-    lua_remove(L, -2);
+    lua_replace(L, -2);
 }
 
 void dz_dispatch_store_state(lua_State *L, struct dz_vm *vm, struct dz_proc *p)
@@ -37,7 +38,7 @@ void dz_dispatch_store_state(lua_State *L, struct dz_vm *vm, struct dz_proc *p)
 /* A callback's new state at idx; nil and none keep the present one. */
 static void keep_state(lua_State *L, struct dz_vm *vm, struct dz_proc *p, int idx)
 {
-    if (lua_isnoneornil(L, idx))
+    if (lua_gettop(L) < idx || lua_isnil(L, idx))
         return;
     lua_pushvalue(L, idx);
     dz_dispatch_store_state(L, vm, p);
@@ -45,32 +46,43 @@ static void keep_state(lua_State *L, struct dz_vm *vm, struct dz_proc *p, int id
 
 /* --- a handler returned --- */
 
-/* Answers the question with the value at idx; the question's memory becomes the reply's when it is large
- * enough. */
-static void reply(lua_State *L, struct dz_vm *vm, struct dz_co *co, int idx)
+/* Answers the question with the bytes; the question's memory becomes the reply's when it is large enough. */
+static void reply_bytes(lua_State *L, struct dz_vm *vm, struct dz_co *co, const uint8_t *data, size_t len)
 {
-    struct dz_buf *b = dz_codec_scratch(vm);
     struct dz_proc *p = co->proc;
-    dz_codec_encode(L, idx, "reply", 0, b);
     struct dz_msg *m = dz_process_unowe(p, co->from, co->ref);
     if (!m)
         return; /* the caller has given up, or somebody else has answered */
-    if (m->blob || b->len > m->len) {
-        int err = dz_send_reply(vm->thread, p->pid, m->from, m->ref, b->data, b->len);
+    size_t room = m->flags & DZ_MSG_SMALL ? DZ_MSG_SMALL_ROOM : m->len;
+    if (m->blob || len > room) {
+        int err = dz_send_reply(vm->thread, p->pid, m->from, m->ref, data, len);
         dz_msg_free(m);
         if (err)
             dz_vm_raise(L, err, "out of memory");
         return;
     }
-    memcpy(m->bytes, b->data, b->len);
+    memcpy(m->bytes, data, len);
     m->data = m->bytes;
-    m->len = (uint32_t)b->len;
+    m->len = (uint32_t)len;
     m->to = m->from;
     m->from = p->pid;
     m->kind = DZ_MSG_REPLY;
-    m->flags = 0;
+    m->flags &= DZ_MSG_SMALL;
     m->code = 0;
     dz_send_must(vm->thread, m);
+}
+
+static void reply(lua_State *L, struct dz_vm *vm, struct dz_co *co, int idx)
+{
+    uint8_t scalar[DZ_CODEC_SCALAR];
+    size_t len = dz_codec_scalar(L, idx, scalar);
+    if (len) {
+        reply_bytes(L, vm, co, scalar, len);
+        return;
+    }
+    struct dz_buf *b = dz_codec_scratch(vm);
+    dz_codec_encode(L, idx, "reply", 0, b);
+    reply_bytes(L, vm, co, b->data, b->len);
 }
 
 static void refuse_call(struct dz_vm *vm, struct dz_proc *p, struct dz_pid from, uint64_t ref)
@@ -87,7 +99,7 @@ static void call_returned(lua_State *L, struct dz_vm *vm, struct dz_co *co)
         refuse_call(vm, co->proc, co->from, co->ref);
         return;
     }
-    if (!lua_islightuserdata(L, 1) || lua_touserdata(L, 1) != dz_vm_noreply())
+    if (lua_touserdata(L, 1) != dz_vm_noreply())
         reply(L, vm, co, 1);
     keep_state(L, vm, co->proc, 2);
 }
@@ -130,7 +142,7 @@ static void returned(lua_State *L, struct dz_vm *vm, struct dz_co *co)
     co->msg = NULL;
     co->phase = DZ_PHASE_NONE;
     co->sent = 0;
-    dz_msg_free(msg);
+    dz_thread_free_message(vm->thread, msg);
 }
 
 /* --- the next turn --- */
@@ -150,15 +162,14 @@ static int push_call(lua_State *L, struct dz_vm *vm, struct dz_co *co, struct dz
     co->ref = m->ref;
     lua_rawgeti(L, LUA_REGISTRYINDEX, h->handle_call);
     dz_codec_decode(L, m->data, m->len, 0);
-    dz_dispatch_push_state(L, vm, p);
+    push_state(L, p);
     if (!h->wants_from)
         return 3;
     dz_vm_push_ref(L, from);
     return 4;
 }
 
-static int push_one_way(lua_State *L, struct dz_vm *vm, struct dz_co *co, struct dz_msg *m, int handler,
-                        enum dz_phase phase)
+static int push_one_way(lua_State *L, struct dz_co *co, struct dz_msg *m, int handler, enum dz_phase phase)
 {
     if (handler == LUA_NOREF) {
         dz_msg_free(m);
@@ -168,7 +179,7 @@ static int push_one_way(lua_State *L, struct dz_vm *vm, struct dz_co *co, struct
     co->msg = m;
     lua_rawgeti(L, LUA_REGISTRYINDEX, handler);
     dz_wait_push_message(L, co->proc, m);
-    dz_dispatch_push_state(L, vm, co->proc);
+    push_state(L, co->proc);
     return 3;
 }
 
@@ -189,12 +200,12 @@ static int push_turn(lua_State *L, struct dz_vm *vm, struct dz_co *co, struct dz
     case DZ_MSG_CALL:
         return push_call(L, vm, co, m, h);
     case DZ_MSG_CAST:
-        return push_one_way(L, vm, co, m, h->handle_cast, DZ_PHASE_CAST);
+        return push_one_way(L, co, m, h->handle_cast, DZ_PHASE_CAST);
     case DZ_MSG_SEND:
     case DZ_MSG_INFO:
     case DZ_MSG_DOWN:
     case DZ_MSG_EXIT:
-        return push_one_way(L, vm, co, m, h->handle_info, DZ_PHASE_INFO);
+        return push_one_way(L, co, m, h->handle_info, DZ_PHASE_INFO);
     case DZ_MSG_STOP:
         dz_dispatch_take_stop(vm, p, m);
         return 0;
@@ -266,13 +277,13 @@ static bool adopt(struct dz_vm *vm, struct dz_co *co)
     return true;
 }
 
-static int push_terminate(lua_State *L, struct dz_vm *vm, struct dz_co *co)
+static int push_terminate(lua_State *L, struct dz_co *co)
 {
     const struct dz_handlers *h = co->proc->kind_state;
     co->phase = DZ_PHASE_TERMINATE;
     lua_rawgeti(L, LUA_REGISTRYINDEX, h->terminate);
     dz_codec_decode(L, co->proc->exit->data, co->proc->exit->len, 0);
-    dz_dispatch_push_state(L, vm, co->proc);
+    push_state(L, co->proc);
     return 3;
 }
 
@@ -282,7 +293,7 @@ int dz_dispatch_next(lua_State *L)
     struct dz_co *co = vm->running;
     dz_assert(co && co->L == L);
     if (co->phase == DZ_PHASE_END)
-        return push_terminate(L, vm, co);
+        return push_terminate(L, co);
     if (co->phase != DZ_PHASE_NONE)
         returned(L, vm, co);
     lua_settop(L, 0);
@@ -312,11 +323,11 @@ static void parked(struct dz_vm *vm, struct dz_co *co)
     dz_process_rest(vm->thread, p);
 }
 
-static void resume(struct dz_vm *vm, struct dz_co *co)
+static void resume(struct dz_vm *vm, struct dz_co *co, int values)
 {
     vm->running = co;
     vm->current = co->proc;
-    int status = dz_gate_resume(vm, co->L);
+    int status = dz_gate_resume(vm, co->L, values);
     dz_memory_note_turn(&vm->memory, vm->current ? vm->current->pid : DZ_PID_NONE);
     vm->running = NULL;
     vm->current = NULL;
@@ -363,7 +374,7 @@ static void turn(struct dz_vm *vm, struct dz_proc *p)
             return;
     }
     co->turns_left = DZ_SLICE_TURNS;
-    resume(vm, co);
+    resume(vm, co, co->wants ? dz_wait_give(vm, co, p) : 0);
 }
 
 static void run(struct dz_thread *t, struct dz_proc *p)

@@ -34,6 +34,38 @@ static const struct dz_text *find(struct dz_vm *vm, const char *s, size_t len)
     return e;
 }
 
+/* The strings are pinned in a table of the state: while an address is here, no other string has it. */
+static struct dz_dest *dest_of(struct dz_vm *vm, const void *string)
+{
+    uint64_t h = (uint64_t)(uintptr_t)string * 0x9e3779b97f4a7c15ull;
+    return &vm->dests[(h >> 32) % DZ_VM_DESTS];
+}
+
+bool dz_ident_known(struct dz_vm *vm, lua_State *L, int idx, struct dz_pid *pid)
+{
+    const void *string = lua_topointer(L, idx);
+    const struct dz_dest *d = dest_of(vm, string);
+    if (!string || d->string != string)
+        return false;
+    *pid = d->pid;
+    return true;
+}
+
+void dz_ident_learn(struct dz_vm *vm, lua_State *L, int idx, struct dz_pid pid)
+{
+    const void *string = lua_topointer(L, idx);
+    struct dz_dest *d = dest_of(vm, string);
+    if (!string || lua_type(L, idx) != LUA_TSTRING || lua_tostring(L, idx)[0] != '<')
+        return;
+    lua_pushvalue(L, idx);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, vm->pinned);
+    lua_insert(L, -2);
+    d->string = NULL;
+    lua_rawseti(L, -2, (int)(d - vm->dests) + 1);
+    lua_pop(L, 1);
+    *d = (struct dz_dest){string, pid};
+}
+
 uint8_t dz_ident_ext(struct dz_vm *vm, const char *s, size_t len)
 {
     struct dz_ref ref;

@@ -309,11 +309,11 @@ void dz_interrupt_close(struct dz_vm *vm)
 
 /* --- the gates --- */
 
-DZ_GATE int dz_gate_resume(struct dz_vm *vm, lua_State *L)
+DZ_GATE int dz_gate_resume(struct dz_vm *vm, lua_State *L, int values)
 {
     void *gate = vm->interrupt.gate, *resumed = vm->interrupt.resumed;
     vm->interrupt.gate = vm->interrupt.resumed = __builtin_frame_address(0);
-    int status = lua_resume(L, 0);
+    int status = lua_resume(L, values);
     vm->interrupt.gate = gate;
     vm->interrupt.resumed = resumed;
     if (dz_interrupt_is_lost(&vm->interrupt))

@@ -82,7 +82,7 @@ void dz_interrupt_stand(struct dz_vm *vm) __attribute__((noreturn));
 void dz_interrupt_stand_if_clear(struct dz_vm *vm, uintptr_t frame);
 
 /* The gates. */
-int dz_gate_resume(struct dz_vm *vm, lua_State *L);
+int dz_gate_resume(struct dz_vm *vm, lua_State *L, int values);
 int dz_gate_pcall(struct dz_vm *vm, lua_State *L, int nargs, int nresults, int handler);
 void dz_gate_call(struct dz_vm *vm, lua_State *L, int nargs, int nresults);
 

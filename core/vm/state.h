@@ -23,6 +23,7 @@
 #define DZ_VM_SENDS        1000u /* messages one turn may send before it hands over */
 #define DZ_VM_LONG_MAILBOX 10000u
 #define DZ_VM_TEXTS        256u /* cached pid and ref texts */
+#define DZ_VM_DESTS        2048u
 #define DZ_VM_TEXT_MAX     104u
 #define DZ_VM_SCRATCH_MAX  (1u << 20) /* an encode buffer larger than this is given back */
 #define DZ_VM_ARGS_MAX     4000       /* what Lua's stack takes */
@@ -44,6 +45,13 @@ enum dz_phase {
     DZ_PHASE_TERMINATE,
 };
 
+/* What the primitive that parked takes as its results when that is at hand by then; else it gets none, and Lua asks. */
+enum dz_wants {
+    DZ_WANTS_NOTHING,
+    DZ_WANTS_REPLY,
+    DZ_WANTS_MESSAGE,
+};
+
 /* One pooled coroutine. */
 /* A SEND or CAST for another node whose link is full: its sender is parked until it went out. */
 struct dz_unsent {
@@ -59,6 +67,7 @@ struct dz_co {
     uint8_t phase;        /* enum dz_phase */
     uint8_t stage;        /* of PREPARE: which steps are done */
     bool self_ending;     /* the wait under way ends without core.result() */
+    uint8_t wants;        /* enum dz_wants */
     bool refused;         /* the wait could not pass a C frame: result() raises cannot_wait */
     uint32_t turns_left;  /* of its process's slice */
     uint32_t sent;        /* in this turn */
@@ -101,6 +110,12 @@ struct dz_text {
     char text[DZ_VM_TEXT_MAX];
 };
 
+/* A pid that messages went to, by the address of its string. */
+struct dz_dest {
+    const void *string;
+    struct dz_pid pid;
+};
+
 struct dz_vm {
     lua_State *L; /* main */
     struct dz_thread *thread;
@@ -125,6 +140,7 @@ struct dz_vm {
     int functions;        /* number -> function or table given out (weak), */
     int numbers;          /* the reverse (weak), */
     int spawning;         /* slot -> function or table a start on its way runs, */
+    int pinned;           /* list of the strings in dests, */
     int named;            /* list of what the message just encoded names, */
     int body, start;      /* what coroutines run, the first turn of a process, */
     int steps, internals; /* parts of the first turn written in Lua, plain processes of our own ("@name"), */
@@ -144,6 +160,7 @@ struct dz_vm {
     bool walks;         /* see walk.h */
     bool idle_finished; /* the last idle step ended a cycle */
     size_t idle_memory; /* after the last idle collection */
+    struct dz_dest dests[DZ_VM_DESTS];
     struct dz_text texts[DZ_VM_TEXTS];
     struct dz_text formats[DZ_VM_TEXTS]; /* by pid */
 };
@@ -185,10 +202,10 @@ struct dz_buf *dz_codec_scratch(struct dz_vm *vm);
 
 /* --- dispatch.c --- */
 
+/* A closure with the list of chunks as its upvalue. */
 int dz_dispatch_next(lua_State *L);
 /* Stores the value on top of L (popped) as the process's state. */
 void dz_dispatch_store_state(lua_State *L, struct dz_vm *vm, struct dz_proc *p);
-void dz_dispatch_push_state(lua_State *L, struct dz_vm *vm, struct dz_proc *p);
 /* A STOP was taken out of the mailbox: it is owed an answer, and the process is doomed with its reason. Takes
  * it. */
 void dz_dispatch_take_stop(struct dz_vm *vm, struct dz_proc *p, struct dz_msg *m);
@@ -250,8 +267,13 @@ void dz_ending_free_hooks(struct dz_vm *vm);
 void dz_wait_push_message(lua_State *L, struct dz_proc *p, struct dz_msg *m);
 /* Begins a wait of the running process: co->wait, zeroed and of this kind. Ends one that was left over. A
  * STOP that waits in the mailbox dooms the process here and now: one who is parked is stopped there. */
-struct dz_co *dz_wait_begin(lua_State *L, enum dz_wait_kind kind, uint64_t ref, struct dz_pid target,
+struct dz_co *dz_wait_begin(struct dz_vm *vm, enum dz_wait_kind kind, uint64_t ref, struct dz_pid target,
                             uint64_t timeout_ns);
+/* May the running code wait? */
+bool dz_wait_allowed(lua_State *L, const struct dz_vm *vm);
+/* The process's wait is over and its coroutine about to be resumed: pushes what the parked primitive wants (true, the value)
+ * if that needs no memory of Lua's, and ends the wait. How many values. */
+int dz_wait_give(struct dz_vm *vm, struct dz_co *co, struct dz_proc *p);
 /* Makes the running, doomed process unable to go on where it cannot yield: an error no pcall holds for long
  * (interrupt.h). */
 int dz_wait_interrupt(lua_State *L);
@@ -260,13 +282,19 @@ int dz_wait_result(lua_State *L);
 /* Parks the running coroutine; a wait has been begun, or the process is doomed. `return` it. */
 int dz_wait_park(lua_State *L);
 /* After a message was sent to `to`: hands over the turn when it is time to. `return` it (no results). */
-int dz_wait_after_send(lua_State *L, struct dz_pid to);
+int dz_wait_after_send(lua_State *L, struct dz_vm *vm, struct dz_pid to);
+/* The question in *take could not be sent: frees it, takes the wait back and raises. */
+int dz_wait_not_sent(lua_State *L, struct dz_msg **take, int err);
 /* Tries again; false: the process is parked for another while. */
 bool dz_unsent_retry(struct dz_vm *vm, struct dz_co *co);
 void dz_unsent_free(struct dz_co *co);
 
 /* --- ident.c --- */
 
+/* The string at idx (above 0) is a pid that messages went to lately. False: it may be one all the same. */
+bool dz_ident_known(struct dz_vm *vm, lua_State *L, int idx, struct dz_pid *pid);
+/* From now on it is. Names are not learnt: what they mean changes. */
+void dz_ident_learn(struct dz_vm *vm, lua_State *L, int idx, struct dz_pid pid);
 /* DZ_EXT_PID or DZ_EXT_REF for a well-formed one, else 0. */
 uint8_t dz_ident_ext(struct dz_vm *vm, const char *s, size_t len);
 

@@ -155,7 +155,8 @@ static int new_weak_table(lua_State *L, const char *mode)
 static void boot(lua_State *L, struct dz_vm *vm)
 {
     dz_vm_open_bindings(L);
-    lua_pushcfunction(L, dz_dispatch_next);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, vm->chunks);
+    lua_pushcclosure(L, dz_dispatch_next, 1);
     lua_setfield(L, -2, "next");
     lua_pushboolean(L, vm->shared->simulated);
     lua_setfield(L, -2, "simulated");
@@ -194,6 +195,7 @@ static int setup(lua_State *L)
     vm->numbers = new_weak_table(L, "k");
     vm->spawning = new_table(L);
     vm->named = new_table(L);
+    vm->pinned = new_table(L);
     make_error_meta(L, vm);
     vm->walks = dz_walk_check(L);
     add_searcher(L);

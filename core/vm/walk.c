@@ -4,13 +4,12 @@
 #include <lauxlib.h>
 #include <string.h>
 #include "term/term.h"
+#include "vm/put.h"
 #include "vm/state.h"
 
-#define MAX_DEPTH      32
-#define MAX_BYTES      (1u << 20) /* what is larger goes the way that counts */
-#define MAX_HEAD       5u
-#define MAX_NUMBER     9u
-#define MAX_DOUBLE_INT 9007199254740992.0
+#define MAX_DEPTH 32
+#define MAX_BYTES (1u << 20) /* what is larger goes the way that counts */
+#define MAX_HEAD  5u
 
 /* A value: a double, or 17 bits of type above 47 bits of address. */
 typedef uint64_t tvalue;
@@ -82,39 +81,11 @@ static inline bool room(struct walk *w, size_t more)
     return (size_t)(w->end - w->at) >= more || grow(w, more);
 }
 
-static inline void big_endian(struct walk *w, uint8_t head, uint64_t v, int bytes)
-{
-    *w->at++ = head;
-    for (int shift = (bytes - 1) * 8; shift >= 0; shift -= 8)
-        *w->at++ = (uint8_t)(v >> shift);
-}
-
-static void integer(struct walk *w, int64_t v)
-{
-    if (v >= 0 && v <= UINT8_MAX)
-        big_endian(w, 0xcc, (uint64_t)v, 1);
-    else if (v >= 0 && v <= UINT16_MAX)
-        big_endian(w, 0xcd, (uint64_t)v, 2);
-    else if (v >= 0)
-        big_endian(w, v <= UINT32_MAX ? 0xce : 0xcf, (uint64_t)v, v <= UINT32_MAX ? 4 : 8);
-    else if (v >= INT16_MIN)
-        big_endian(w, v >= INT8_MIN ? 0xd0 : 0xd1, (uint64_t)v, v >= INT8_MIN ? 1 : 2);
-    else
-        big_endian(w, v >= INT32_MIN ? 0xd2 : 0xd3, (uint64_t)v, v >= INT32_MIN ? 4 : 8);
-}
-
 static inline bool number(struct walk *w, tvalue v)
 {
-    double d = number_of(v);
-    if (!room(w, MAX_NUMBER))
+    if (!room(w, DZ_PUT_NUMBER))
         return false;
-    int64_t i = d >= -MAX_DOUBLE_INT && d <= MAX_DOUBLE_INT ? (int64_t)d : 0;
-    if ((double)i != d || (i == 0 && v != 0)) /* also minus zero */
-        big_endian(w, 0xcb, v, 8);
-    else if (i >= -32 && i <= 127)
-        *w->at++ = (uint8_t)i;
-    else
-        integer(w, i);
+    w->at = dz_put_number(w->at, number_of(v));
     return true;
 }
 
@@ -123,9 +94,9 @@ static inline void text_head(struct walk *w, uint32_t len)
     if (len <= 31)
         *w->at++ = (uint8_t)(0xa0 | len);
     else if (len <= UINT8_MAX)
-        big_endian(w, 0xd9, len, 1);
+        w->at = dz_put_wide(w->at, 0xd9, len, 1);
     else
-        big_endian(w, len <= UINT16_MAX ? 0xda : 0xdb, len, len <= UINT16_MAX ? 2 : 4);
+        w->at = dz_put_wide(w->at, len <= UINT16_MAX ? 0xda : 0xdb, len, len <= UINT16_MAX ? 2 : 4);
 }
 
 /* Most strings are short: two overlapping moves instead of a call. */
@@ -154,7 +125,7 @@ static bool string(struct walk *w, const struct gc_string *s)
     if (ext && len > UINT8_MAX)
         return false;
     if (ext) {
-        big_endian(w, 0xc7, len, 1);
+        w->at = dz_put_wide(w->at, 0xc7, len, 1);
         *w->at++ = ext;
     } else {
         text_head(w, len);
@@ -186,7 +157,7 @@ static inline bool table_head(struct walk *w, uint8_t fix, uint32_t count)
     if (count <= 15)
         *w->at++ = (uint8_t)(fix | count);
     else
-        big_endian(w, (uint8_t)((fix == 0x90 ? 0xdc : 0xde) + (count > UINT16_MAX)), count, count > UINT16_MAX ? 4 : 2);
+        w->at = dz_put_wide(w->at, (uint8_t)((fix == 0x90 ? 0xdc : 0xde) + (count > UINT16_MAX)), count, count > UINT16_MAX ? 4 : 2);
     return true;
 }
 

@@ -80,7 +80,8 @@ end
 --- A wait inside a coroutine of the process is a wait of the process: the token goes on outwards, and back in when it is over.
 local function pass(co, ok, ...)
   if ok and (...) == WAIT then
-    if isyieldable() then yield(WAIT) else core.refuse_wait() end
+    if isyieldable() then return pass(co, resume(co, yield(WAIT))) end
+    core.refuse_wait()
     return pass(co, resume(co))
   end
   return ok, ...

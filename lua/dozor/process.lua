@@ -10,7 +10,7 @@ local M = {}
 
 local type, pcall, huge = type, pcall, math.huge
 local core_spawn, spawn_result = core.spawn, core.spawn_result
-local core_call, result = core.call, core.result
+local core_call, core_receive, result = core.call, core.receive, core.result
 local take, look, take_seen, wait_message, received = core.take, core.look, core.take_seen, core.wait_message, core.received
 
 --- What handle_call returns to reply later.
@@ -114,21 +114,13 @@ M.reply = core.reply
 ---@param timeout_ms? number|"infinity" default 5000
 ---@return any reply
 function M.call(dest, msg, timeout_ms)
-  core_call(dest, msg, timeout_ms)
+  local given, reply = core_call(dest, msg, timeout_ms)
+  if given then return reply end
   return result()
 end
 
 local function remaining(deadline)
   return deadline and math.max(0, deadline - core.now()) or "infinity"
-end
-
-local function receive_any(timeout_ms)
-  local found, msg = take()
-  if found then return msg end
-  if timeout_ms == 0 then return nil, "timeout" end
-  wait_message(timeout_ms)
-  if not received() then return nil, "timeout" end
-  return select(2, take())
 end
 
 local function receive_matching(timeout_ms, match)
@@ -156,10 +148,16 @@ end
 ---@return any msg
 ---@return "timeout"? why
 function M.receive(timeout_ms, match)
+  if match == nil then
+    local found, msg = core_receive(timeout_ms)
+    if found then return msg end
+    if found == false or not received() then return nil, "timeout" end
+    found, msg = take()
+    return msg
+  end
   if timeout_ms ~= nil and timeout_ms ~= "infinity" and not (type(timeout_ms) == "number" and timeout_ms >= 0) then
     check.fail("timeout_ms", "milliseconds (a number >= 0) or \"infinity\"", timeout_ms)
   end
-  if match == nil then return receive_any(timeout_ms) end
   check.func("match", match)
   return receive_matching(timeout_ms, match)
 end

@@ -194,13 +194,30 @@ void dz_bond_unlink(struct dz_thread *t, struct dz_proc *p, struct dz_pid other)
     dz_bond_drop(p, b);
 }
 
-int dz_bond_monitor(struct dz_thread *t, struct dz_proc *p, struct dz_pid other, uint64_t *ref)
+static int watch(struct dz_thread *t, struct dz_proc *p, struct dz_pid other, uint16_t code, uint64_t *ref)
 {
     *ref = dz_rt_next_ref(t->rt);
     int err = dz_bond_add(t, p, DZ_BOND_WATCHES, other, *ref, NULL);
-    if (!err)
-        dz_send_signal(t, DZ_MSG_MONITOR, p->pid, other, *ref, NULL);
-    return err;
+    if (err)
+        return err;
+    struct dz_msg *m = dz_msg_new(DZ_MSG_MONITOR, 0);
+    dz_assert(m); /* a header without a body: small and fixed */
+    m->from = p->pid;
+    m->to = other;
+    m->ref = *ref;
+    m->code = code;
+    dz_send_must(t, m);
+    return 0;
+}
+
+int dz_bond_monitor(struct dz_thread *t, struct dz_proc *p, struct dz_pid other, uint64_t *ref)
+{
+    return watch(t, p, other, 0, ref);
+}
+
+int dz_bond_adopt(struct dz_thread *t, struct dz_proc *p, struct dz_pid other, uint64_t *ref)
+{
+    return watch(t, p, other, 1, ref);
 }
 
 /* A DOWN that waits in the mailbox already is taken back as well: after demonitor none is seen (OTP: with flush). */
@@ -241,7 +258,7 @@ void dz_bond_break_all(struct dz_thread *t, struct dz_proc *p, struct dz_blob *r
             send_notice(t, p, b, DZ_MSG_DEMONITOR, NULL);
         dz_bond_drop(p, b);
     }
-    if (dz_pid_is_none(p->parent))
+    if (dz_pid_is_none(p->parent) || (p->flags & DZ_PROC_ADOPTED))
         return;
     struct dz_msg *m = dz_msg_new_blob(DZ_MSG_CHILD_EXIT, reason);
     dz_assert(m); /* a small control struct: without it the supervisor would believe the child alive */

@@ -51,6 +51,8 @@ void dz_bond_drop(struct dz_proc *p, struct dz_bond *b);
 int dz_bond_link(struct dz_thread *t, struct dz_proc *p, struct dz_pid other);
 void dz_bond_unlink(struct dz_thread *t, struct dz_proc *p, struct dz_pid other);
 int dz_bond_monitor(struct dz_thread *t, struct dz_proc *p, struct dz_pid other, uint64_t *ref);
+/* The same by the supervisor of a process that somebody else spawned: it becomes its parent, unless it has one. */
+int dz_bond_adopt(struct dz_thread *t, struct dz_proc *p, struct dz_pid other, uint64_t *ref);
 /* False when it had fired or never was. */
 bool dz_bond_demonitor(struct dz_thread *t, struct dz_proc *p, uint64_t ref);
 

@@ -31,7 +31,7 @@ enum dz_msg_kind {
     DZ_MSG_KILL,
     DZ_MSG_LINK,       /* from asks to be linked */
     DZ_MSG_UNLINK,
-    DZ_MSG_MONITOR,    /* from watches, under ref */
+    DZ_MSG_MONITOR,    /* from watches, under ref; code 1: from is the supervisor that takes the process on */
     DZ_MSG_DEMONITOR,
     DZ_MSG_ANSWERED,   /* from has the answer to its question `ref`, or wants it no more: nothing is owed */
     DZ_MSG_GET_INFO,   /* ref: answered with the table of dozor.info */

@@ -301,6 +301,10 @@ static void take_bond_signal(struct dz_thread *t, struct dz_proc *p, struct dz_m
         dz_process_bounce_with(t, m, DZ_ENOCONNECTION);
         return;
     }
+    if (m->kind == DZ_MSG_MONITOR && m->code && dz_pid_is_none(p->parent)) {
+        p->parent = m->from;
+        p->flags |= DZ_PROC_ADOPTED;
+    }
     if (b && (m->kind == DZ_MSG_UNLINK || m->kind == DZ_MSG_DEMONITOR))
         dz_bond_drop(p, b);
     dz_msg_free(m);

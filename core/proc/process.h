@@ -35,6 +35,7 @@ enum dz_proc_flag {
     DZ_PROC_HIDDEN = 256,
     DZ_PROC_NO_JIT = 512,
     DZ_PROC_STOP_MAILED = 1024, /* a STOP waits in the mailbox: the kind heeds it before it parks the process */
+    DZ_PROC_ADOPTED = 2048,  /* `parent` did not spawn it: it hears of the end by its monitor */
 };
 
 /* What a waiting process waits for. At most one wait at a time. Filled by the kind, ended by dz_process_wake. */

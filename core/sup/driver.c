@@ -651,7 +651,7 @@ size_t dz_driver_list(struct dz_driver *d, bool roots, struct dz_pid *out, size_
     return count;
 }
 
-bool dz_driver_is_supervisor(struct dz_driver *d, struct dz_pid pid)
+bool dz_driver_adopt(struct dz_driver *d, struct dz_pid pid, struct dz_pid parent)
 {
     struct dz_slot *slot = dz_table_find(&d->rt->table, pid);
     struct dz_native *n = slot ? atomic_load_explicit(&slot->native, memory_order_acquire) : NULL;
@@ -660,6 +660,14 @@ bool dz_driver_is_supervisor(struct dz_driver *d, struct dz_pid pid)
     /* While it is in a list its `ops` stand still. */
     pthread_mutex_lock(&d->rt->natives_lock);
     bool is = !dz_list_empty(&n->all) && n->ops == &dz_supervisor_ops;
+    struct dz_supervisor *s = is ? n->data : NULL;
+    if (s && dz_pid_is_none(s->parent))
+        s->parent = parent;
     pthread_mutex_unlock(&d->rt->natives_lock);
     return is;
+}
+
+bool dz_driver_is_supervisor(struct dz_driver *d, struct dz_pid pid)
+{
+    return dz_driver_adopt(d, pid, DZ_PID_NONE);
 }

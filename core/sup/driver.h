@@ -60,5 +60,7 @@ void dz_driver_spawn(struct dz_driver *d, struct dz_thread *t, struct dz_slot *s
 size_t dz_driver_list(struct dz_driver *d, bool roots, struct dz_pid *out, size_t cap);
 /* Is this process of this host a supervisor? Any thread; may be outdated at once. */
 bool dz_driver_is_supervisor(struct dz_driver *d, struct dz_pid pid);
+/* The same; a supervisor is no root any more: `parent` has taken it on. */
+bool dz_driver_adopt(struct dz_driver *d, struct dz_pid pid, struct dz_pid parent);
 
 #endif

@@ -44,7 +44,7 @@ struct dz_pending {
     uint64_t deadline_ms;
     bool timed_out;
     bool inline_supervisor; /* made by this node's driver: it can be stopped in order while it starts */
-    bool adopt;             /* a start function: its process has another parent and is monitored instead */
+    bool adopt;             /* a start function: its process has another starter and is monitored */
     bool is_supervisor;
     bool brutal_kill; /* of its spec: should it have to be stopped before the machine hears of it */
     uint64_t shutdown_ms;

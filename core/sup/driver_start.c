@@ -456,8 +456,8 @@ static bool start_succeeded(struct dz_thread *t, struct dz_supervisor *s, struct
         return false;
     }
     if (p->adopt) {
-        started.is_supervisor = dz_driver_is_supervisor(s->driver, started.pid);
-        int err = dz_bond_monitor(t, &s->native->proc, started.pid, &ref);
+        started.is_supervisor = dz_driver_adopt(s->driver, started.pid, dz_supervisor_pid(s));
+        int err = dz_bond_adopt(t, &s->native->proc, started.pid, &ref);
         dz_assert(!err); /* a record of fixed size */
     }
     if (p->timed_out || is_elsewhere(&rt->nodes, p, started.pid)) {

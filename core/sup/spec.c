@@ -66,7 +66,12 @@ static int max_restarts(struct dz_spec_reader *x, struct dz_read *r, void *targe
 
 static int within_ms(struct dz_spec_reader *x, struct dz_read *r, void *target)
 {
-    return dz_spec_reader_time(x, r, "", &((struct dz_sup_spec *)target)->within_ms);
+    struct dz_read before = *r;
+    uint64_t *ms = &((struct dz_sup_spec *)target)->within_ms;
+    int err = dz_spec_reader_time(x, r, "", ms);
+    if (err == DZ_OK && *ms == 0)
+        return dz_spec_reader_wrong(x, &before, "milliseconds (a number above 0) or \"infinity\"");
+    return err;
 }
 
 static const struct dz_spec_field intensity_fields[] = {{"max_restarts", max_restarts},

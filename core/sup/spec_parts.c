@@ -10,17 +10,20 @@
 #include "proc/pid.h"
 #include "term/build.h"
 
+static const char both_selectors[] = "node and selector exclude each other";
+
 static int selector_node(struct dz_spec_reader *x, struct dz_read *r, void *target)
 {
     struct dz_selector *s = target;
     const char *text;
     size_t len;
     struct dz_read copy = *r;
+    if (s->name != NULL)
+        return dz_spec_reader_fail(x, DZ_ESPEC, both_selectors);
     if (dz_read_string(&copy, &text, &len) != DZ_OK || len >= DZ_NODE_ID_MAX ||
         memchr(text, '@', len) == NULL || memchr(text, ':', len) == NULL)
         return dz_spec_reader_wrong(x, r, "a node id \"name@host:port\"");
     s->kind = DZ_SELECT_NODE;
-    dz_assert(s->name == NULL);
     s->name = dz_strndup(text, len);
     *r = copy;
     return s->name ? DZ_OK : dz_spec_reader_fail(x, DZ_ENOMEM, "out of memory");
@@ -30,7 +33,7 @@ static int selector_named(struct dz_spec_reader *x, struct dz_read *r, void *tar
 {
     struct dz_selector *s = target;
     if (s->name != NULL)
-        return dz_spec_reader_fail(x, DZ_ESPEC, "node and selector exclude each other");
+        return dz_spec_reader_fail(x, DZ_ESPEC, both_selectors);
     s->kind = DZ_SELECT_NAMED;
     return dz_spec_reader_name(x, r, &s->name);
 }
@@ -58,10 +61,7 @@ int dz_spec_read_selector(struct dz_spec_reader *x, struct dz_read *r, void *sel
     }
     if (dz_read_peek(r, &head) != DZ_OK || head.type != DZ_TERM_MAP || head.as.count == 0)
         return dz_spec_reader_wrong(x, r, expected);
-    int err = dz_spec_reader_table(x, r, selector_fields, 2, s, &given);
-    if (err == DZ_OK && given == 3)
-        return dz_spec_reader_fail(x, DZ_ESPEC, "node and selector exclude each other");
-    return err;
+    return dz_spec_reader_table(x, r, selector_fields, 2, s, &given);
 }
 
 static int backoff_initial(struct dz_spec_reader *x, struct dz_read *r, void *target)

@@ -160,7 +160,9 @@ end
 ---@param opts? { from?: integer, limit?: integer } a page: from the position `from` (1), at most `limit` of them
 ---@return dozor.ChildRecord[]
 function M.children(sup, opts)
-  if opts ~= nil then check.options("options", opts, { "from", "limit" }) end
+  for key, value in pairs(check.options("options", opts, { "from", "limit" })) do
+    if not (type(value) == "number" and value >= 0) then check.fail(key, "a number not below 0", value) end
+  end
   return ask(sup, request.CHILDREN, opts)
 end
 

@@ -460,6 +460,30 @@ static void a_plain_process_that_traps_gets_its_supervisors_stop_as_a_message(vo
     rig_fini(&rig);
 }
 
+static void one_who_adopts_a_process_is_its_supervisor_and_hears_of_its_end_once(void **state)
+{
+    (void)state;
+    struct rig rig;
+    uint64_t ref;
+    rig_init(&rig);
+    struct actor *a = plain(&rig, 'a', DZ_PROC_TRAPS), *s = rig_actor(&rig, 2, 's'), *o = rig_actor(&rig, 2, 'o');
+    rig_enter(s);
+    assert_int_equal(dz_bond_adopt(&rig.threads[2], &s->proc, a->proc.pid, &ref), 0);
+    rig_leave(&rig, 2, s);
+    rig_enter(o);
+    assert_int_equal(dz_bond_adopt(&rig.threads[2], &o->proc, a->proc.pid, &ref), 0);
+    rig_leave(&rig, 2, o);
+    rig_expect(&rig, "");
+    assert_true(dz_pid_eq(a->proc.parent, s->proc.pid)); /* the first one stays its parent */
+    ask(&rig, s, 2, DZ_MSG_STOP, a->proc.pid);
+    rig_expect(&rig, "a exit shutdown;");
+    rig_enter(a);
+    dz_process_doom(&rig.threads[1], &a->proc, rig.rt.reasons[DZ_REASON_NORMAL], 0);
+    rig_leave(&rig, 1, a);
+    rig_expect(&rig, "a gone;o down normal;s reply nil;s down normal;");
+    rig_fini(&rig);
+}
+
 /* --- info and the lost node --- */
 
 static void info_shows_what_the_process_does(void **state)
@@ -535,6 +559,7 @@ int main(void)
         cmocka_unit_test(a_name_is_free_before_anyone_sees_the_end),
         cmocka_unit_test(a_plain_process_ends_as_soon_as_it_is_stopped),
         cmocka_unit_test(a_plain_process_that_traps_gets_its_supervisors_stop_as_a_message),
+        cmocka_unit_test(one_who_adopts_a_process_is_its_supervisor_and_hears_of_its_end_once),
         cmocka_unit_test(info_shows_what_the_process_does),
         cmocka_unit_test(a_call_to_a_lost_node_ends_with_noconnection),
     };

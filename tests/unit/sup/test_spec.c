@@ -179,6 +179,12 @@ static void wrong_values_say_what_would_be_valid(void **state)
                  "whole number");
     expect_error("{ restart_intensity = { within_ms = -1 } }", DZ_ESPEC, "restart_intensity.within_ms",
                  "milliseconds");
+    expect_error("{ restart_intensity = { within_ms = 0 } }", DZ_ESPEC, "restart_intensity.within_ms",
+                 "a number above 0");
+    expect_error("{ node_selector = { node = \"b@h:2\", selector = \"mine\" } }", DZ_ESPEC,
+                 "node_selector.selector", "exclude each other");
+    expect_error("{ node_selector = { selector = \"mine\", node = \"b@h:2\" } }", DZ_ESPEC,
+                 "node_selector.node", "exclude each other");
     expect_error("{ node_selector = \"nearest\" }", DZ_ESPEC, "node_selector", "local_first");
     expect_error("{ node_selector = { node = \"nowhere\" } }", DZ_ESPEC, "node_selector.node",
                  "name@host:port");

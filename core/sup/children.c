@@ -177,7 +177,7 @@ void dz_children_attach(struct dz_sup *s, struct dz_sup_child *c, const struct d
     c->on_local = c->flight_local;
     c->worker = started->worker;
     c->started_ms = s->now_ms;
-    if (c->spec->kind == DZ_CHILD_FUNCTION && started->is_supervisor != c->is_supervisor) {
+    if (c->spec->kind != DZ_CHILD_SUPERVISOR && started->is_supervisor != c->is_supervisor) {
         c->is_supervisor = started->is_supervisor;
         s->supervisors += c->is_supervisor ? 1u : -1u;
     }

@@ -653,7 +653,8 @@ size_t dz_driver_list(struct dz_driver *d, bool roots, struct dz_pid *out, size_
 
 bool dz_driver_adopt(struct dz_driver *d, struct dz_pid pid, struct dz_pid parent)
 {
-    struct dz_slot *slot = dz_table_find(&d->rt->table, pid);
+    bool here = dz_nodes_is_self(&d->rt->nodes, pid.node);
+    struct dz_slot *slot = here ? dz_table_find(&d->rt->table, pid) : NULL;
     struct dz_native *n = slot ? atomic_load_explicit(&slot->native, memory_order_acquire) : NULL;
     if (!n)
         return false;

@@ -459,6 +459,8 @@ static bool start_succeeded(struct dz_thread *t, struct dz_supervisor *s, struct
         started.is_supervisor = dz_driver_adopt(s->driver, started.pid, dz_supervisor_pid(s));
         int err = dz_bond_adopt(t, &s->native->proc, started.pid, &ref);
         dz_assert(!err); /* a record of fixed size */
+    } else if (!p->is_supervisor) { /* a behaviour's name may stand for a spec */
+        started.is_supervisor = dz_driver_is_supervisor(s->driver, started.pid);
     }
     if (p->timed_out || is_elsewhere(&rt->nodes, p, started.pid)) {
         dz_supervisor_stop_late(t, s, p, started.pid);

@@ -191,6 +191,12 @@ static bool ends_superseded(const struct dz_sup *s)
            memcmp(s->exit_reason.data, superseded, sizeof superseded) == 0;
 }
 
+/* What turned out to be a supervisor has its children to stop, like one that the spec calls so. */
+static uint64_t shutdown_ms(const struct dz_sup_child *c)
+{
+    return c->is_supervisor && !c->spec->own_shutdown ? DZ_TIME_INFINITY : c->spec->shutdown_ms;
+}
+
 void dz_report_stop(struct dz_sup *s, struct dz_sup_child *c)
 {
     dz_assert(c->process == DZ_PROCESS_LIVE);
@@ -199,7 +205,7 @@ void dz_report_stop(struct dz_sup *s, struct dz_sup_child *c)
     a->as.stop.pid = c->pid;
     a->as.stop.child_id = c->id;
     a->as.stop.reason = ends_superseded(s) ? "superseded" : "shutdown";
-    a->as.stop.timeout_ms = c->spec->shutdown_ms;
+    a->as.stop.timeout_ms = shutdown_ms(c);
     a->as.stop.brutal = c->spec->brutal_kill;
 }
 

@@ -57,6 +57,7 @@ struct dz_child_spec {
     struct dz_selector selector; /* its own, else the supervisor's */
     bool own_selector;
     bool brutal_kill;
+    bool own_shutdown;    /* shutdown_timeout was given */
     uint64_t shutdown_ms; /* 0 when brutal_kill */
     uint64_t start_local_ms;
     uint64_t start_remote_ms;

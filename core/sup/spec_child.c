@@ -85,6 +85,7 @@ static int child_selector(struct dz_spec_reader *x, struct dz_read *r, void *tar
 static int child_shutdown(struct dz_spec_reader *x, struct dz_read *r, void *target)
 {
     struct dz_child_spec *c = target;
+    c->own_shutdown = true;
     c->brutal_kill = dz_spec_reader_is(r, "brutal_kill");
     c->shutdown_ms = 0;
     return c->brutal_kill ? DZ_OK : dz_spec_reader_time(x, r, ", \"brutal_kill\"", &c->shutdown_ms);

@@ -479,6 +479,20 @@ describe("shutdown_timeout", function()
   end)
 end)
 
+describe("a start function that returns a supervisor", function()
+  it("makes a child that is given the time its own children need", function()
+    reset()
+    local sup = S.start { name = "outer_of_function", children = { { id = "inner", start = function()
+      return S.start { children = { kid("slow", { terminate = function() dozor.sleep(5200) end }, { shutdown_timeout = "infinity" }) } }
+    end } } }
+    equal(S.count_children(sup), { specs = 1, active = 1, supervisors = 1, workers = 0 })
+    equal(dozor.info(S.child(sup, "inner").pid).supervisor, sup)
+    S.stop(sup)
+    equal(text(), "+slow -slow")
+    equal(alive(), 0)
+  end)
+end)
+
 describe("killing a supervisor", function()
   it("ends the whole subtree with reason killed, terminate runs", function()
     reset()

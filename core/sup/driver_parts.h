@@ -29,7 +29,7 @@ struct dz_told {
     uint64_t token;
     int code; /* START_FAILED */
     bool refused;
-    const char *text; /* NO_SELECTION: why, static storage */
+    char text[]; /* why there is no selection; may be empty */
 };
 
 enum dz_pending_kind { DZ_PENDING_START, DZ_PENDING_ASK };

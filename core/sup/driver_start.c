@@ -1,6 +1,7 @@
 /* driver_start.c - starts of a supervisor's children and selector functions, until they are answered.
  * Owns:    what is under way (dz_pending), until it is answered or belongs to a stop (driver_stop.c).
  * Threads: whoever runs the native. */
+#include <stdio.h>
 #include <string.h>
 #include "base/alloc.h"
 #include "base/assert.h"
@@ -110,8 +111,10 @@ static void selected(struct dz_supervisor *s, uint64_t token, const char *node_i
 void dz_supervisor_tell(struct dz_supervisor *s, enum dz_told_kind kind, uint64_t token, int code,
                         bool refused, const char *text)
 {
-    struct dz_told *told = dz_alloc_must(sizeof *told);
-    *told = (struct dz_told){.kind = kind, .token = token, .code = code, .refused = refused, .text = text};
+    size_t len = text ? strlen(text) : 0;
+    struct dz_told *told = dz_alloc_must(sizeof *told + len + 1);
+    *told = (struct dz_told){.kind = kind, .token = token, .code = code, .refused = refused};
+    memcpy(told->text, text ? text : "", len + 1);
     if (s->told_last)
         s->told_last->next = told;
     else
@@ -138,7 +141,7 @@ bool dz_supervisor_told(struct dz_supervisor *s)
     if (told->kind == DZ_TOLD_CANDIDATES) {
         tell_candidates(s, told->token);
     } else if (told->kind == DZ_TOLD_NO_SELECTION) {
-        selected(s, told->token, NULL, told->text);
+        selected(s, told->token, NULL, told->text[0] ? told->text : NULL);
     } else {
         struct dz_sup_failure failure = {.code = told->code, .refused = told->refused};
         dz_sup_start_failed(s->sup, dz_supervisor_now(s), told->token, &failure);
@@ -207,8 +210,9 @@ void dz_supervisor_ask(struct dz_thread *t, struct dz_supervisor *s, const struc
     const char *name = select->selector->name;
     if (select->selector->kind == DZ_SELECT_NAMED &&
         !dz_selectors_find(&s->driver->selectors, name, strlen(name), &f)) {
-        dz_supervisor_tell(s, DZ_TOLD_NO_SELECTION, token, 0, false,
-                           "no selector of this name is registered on the supervisor's node");
+        char why[DZ_SPEC_MAX_NAME + 80];
+        snprintf(why, sizeof why, "no selector \"%s\" is registered on the supervisor's node", name);
+        dz_supervisor_tell(s, DZ_TOLD_NO_SELECTION, token, 0, false, why);
         return;
     }
     struct dz_pending *p = pending_new(t, s, DZ_PENDING_ASK, token, DZ_DRIVER_ASK_MS);

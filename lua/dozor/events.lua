@@ -12,12 +12,21 @@ local M = {}
 
 local type = type
 
-local function is_names(list)
-  if type(list) ~= "table" then return false end
+local TYPES = {
+  "supervisor_started", "supervisor_stopped", "child_started", "child_stopped", "child_restarted", "child_migrated",
+  "child_pending", "node_failure_detected", "node_up", "node_down", "mailbox_overflow", "long_turn", "worker_stuck",
+}
+local KNOWN = {}
+for _, name in ipairs(TYPES) do KNOWN[name] = true end
+
+local function check_types(list)
+  if type(list) ~= "table" then check.fail("options.types", "a list of event types", list) end
   for _, name in ipairs(list) do
-    if type(name) ~= "string" then return false end
+    if not KNOWN[name] then
+      local expected = type(name) == "string" and ("known event types; did you mean '%s'?"):format(check.nearest(name, TYPES))
+      check.fail("options.types", expected or "a list of event types", name)
+    end
   end
-  return true
 end
 
 local function report(err)
@@ -59,9 +68,7 @@ end
 function M.on_event(handler, opts)
   check.func("handler", handler)
   opts = check.options("options", opts, { "cluster", "types" })
-  if opts.types ~= nil and not is_names(opts.types) then
-    check.fail("options.types", "a list of event types", opts.types)
-  end
+  if opts.types ~= nil then check_types(opts.types) end
   if opts.cluster ~= nil and type(opts.cluster) ~= "boolean" then
     check.fail("options.cluster", "a boolean", opts.cluster)
   end

@@ -273,6 +273,16 @@ static void take_stop(struct dz_thread *t, struct dz_proc *p, struct dz_msg *m)
     mail(t, p, m);
 }
 
+static void take_request(struct dz_thread *t, struct dz_proc *p, struct dz_msg *m)
+{
+    if (!p->kind->no_requests) {
+        mail(t, p, m);
+        return;
+    }
+    dz_send_error(t, p->pid, m->from, m->ref, DZ_EUNHANDLED, "not a process of the core");
+    dz_msg_free(m);
+}
+
 static void take_answered(struct dz_thread *t, struct dz_proc *p, struct dz_msg *m)
 {
     struct dz_msg *question = dz_process_unowe(p, m->from, m->ref);
@@ -372,6 +382,9 @@ void dz_process_deliver(struct dz_thread *t, struct dz_proc *p, struct dz_msg *m
     case DZ_MSG_PARENT_EXIT:
         doom_by(t, p, m, 0);
         dz_msg_free(m);
+        break;
+    case DZ_MSG_REQUEST:
+        take_request(t, p, m);
         break;
     case DZ_MSG_SPAWN: /* a second spawn into a living slot: cannot come from us */
     case DZ_MSG_NODE_LOST:

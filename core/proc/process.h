@@ -71,6 +71,7 @@ struct dz_proc_kind {
     void (*dispose)(struct dz_thread *t, struct dz_proc *p);
     /* Adds the kind's fields to dozor.info: "behavior" (text or NULL) and memory in bytes. */
     void (*describe)(struct dz_thread *t, struct dz_proc *p, const char **behavior, size_t *memory);
+    bool no_requests; /* its processes have no operations: a REQUEST is refused when it arrives, however busy they are */
 };
 
 struct dz_proc {

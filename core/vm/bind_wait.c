@@ -333,8 +333,7 @@ void dz_wait_push_message(lua_State *L, struct dz_proc *p, struct dz_msg *m)
         dz_codec_decode(L, m->data, m->len, 0);
 }
 
-/* The message after co->seen that receive may take; *prev is the one before it. Requests are answered and
- * dropped. */
+/* The message after co->seen that receive may take; *prev is the one before it. */
 static struct dz_msg *look_on(struct dz_co *co, struct dz_proc *p, struct dz_msg **prev)
 {
     *prev = co->seen;
@@ -354,18 +353,16 @@ static void take_out(struct dz_co *co, struct dz_proc *p, struct dz_msg *prev, s
 }
 
 /* Pushes what a message taken by a plain process or by receive says, and settles who owns it. */
-static int deliver(lua_State *L, struct dz_vm *vm, struct dz_co *co, struct dz_proc *p, struct dz_msg *m)
+static int deliver(lua_State *L, struct dz_co *co, struct dz_proc *p, struct dz_msg *m)
 {
     if (m->kind == DZ_MSG_CALL) {
         dz_process_owe(p, m);
         dz_wait_push_message(L, p, m);
         return 1;
     }
-    if (m->kind == DZ_MSG_REQUEST)
-        dz_send_error(vm->thread, p->pid, m->from, m->ref, DZ_EUNHANDLED, "not a process of the core");
     dz_msg_free(co->held);
     co->held = m;
-    if (m->kind == DZ_MSG_REQUEST || m->kind == DZ_MSG_NOTICE || m->kind == DZ_MSG_CHILD_EXIT)
+    if (m->kind == DZ_MSG_NOTICE || m->kind == DZ_MSG_CHILD_EXIT)
         return 0;
     dz_wait_push_message(L, p, m);
     co->held = NULL;
@@ -387,7 +384,7 @@ static int take(lua_State *L)
     lua_pushboolean(L, true);
     while ((m = look_on(co, p, &prev)) != NULL) {
         take_out(co, p, prev, m);
-        if (deliver(L, vm, co, p, m))
+        if (deliver(L, co, p, m))
             return 2;
     }
     lua_pushboolean(L, false);

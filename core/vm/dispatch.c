@@ -209,10 +209,6 @@ static int push_turn(lua_State *L, struct dz_vm *vm, struct dz_co *co, struct dz
     case DZ_MSG_STOP:
         dz_dispatch_take_stop(vm, p, m);
         return 0;
-    case DZ_MSG_REQUEST:
-        dz_send_error(vm->thread, p->pid, m->from, m->ref, DZ_EUNHANDLED, "not a process of the core");
-        dz_msg_free(m);
-        return 0;
     default:
         dz_msg_free(m);
         return 0;
@@ -399,4 +395,4 @@ static void describe(struct dz_thread *t, struct dz_proc *p, const char **behavi
         *memory += sizeof(struct dz_co);
 }
 
-const struct dz_proc_kind dz_vm_kind = {"lua", run, dz_ending_dispose, describe};
+const struct dz_proc_kind dz_vm_kind = {"lua", run, dz_ending_dispose, describe, .no_requests = true};

@@ -1,12 +1,18 @@
 # The Lua API's specs: each file is a test, run by the built program.
-foreach(spec values process bonds behaviors supervisor spec_errors events tools sup_fields sup_order sup_restart)
+foreach(spec values process bonds behaviors supervisor spec_errors events tools sup_fields sup_order sup_restart sup_events sup_corner)
   add_test(NAME spec/${spec}
     COMMAND dozor-bin run --log-level off ${CMAKE_CURRENT_LIST_DIR}/run.lua ${CMAKE_CURRENT_LIST_DIR}/${spec}_spec.lua)
   set_tests_properties(spec/${spec} PROPERTIES TIMEOUT 120 LABELS spec)
 endforeach()
 
+add_test(NAME spec/halt_order COMMAND ${CMAKE_COMMAND} -DPROGRAM=$<TARGET_FILE:dozor-bin>
+  -DSCRIPT=${CMAKE_CURRENT_LIST_DIR}/halt_order.lua -DEXPECTED=${CMAKE_CURRENT_LIST_DIR}/expected/halt_order.txt
+  -P ${CMAKE_CURRENT_LIST_DIR}/compare.cmake)
+set_tests_properties(spec/halt_order PROPERTIES TIMEOUT 90 LABELS spec)
+
 # The examples print what their readers are promised.
-foreach(example crash_restart logging_system strategies/one_for_all strategies/one_for_one strategies/rest_for_one)
+foreach(example auto_shutdown crash_restart logging_flat logging_system worker_pool strategies/cache_cluster
+    strategies/one_for_all strategies/one_for_one strategies/rest_for_one strategies/shop strategies/web_stack)
   get_filename_component(name ${example} NAME)
   add_test(NAME example/${name} COMMAND ${CMAKE_COMMAND} -DPROGRAM=$<TARGET_FILE:dozor-bin>
     -DSCRIPT=${PROJECT_SOURCE_DIR}/examples/${example}.lua -DEXPECTED=${CMAKE_CURRENT_LIST_DIR}/expected/${name}.txt

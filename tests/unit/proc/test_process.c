@@ -484,6 +484,22 @@ static void one_who_adopts_a_process_is_its_supervisor_and_hears_of_its_end_once
     rig_fini(&rig);
 }
 
+static void who_has_no_operations_refuses_requests_however_busy(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_init(&rig);
+    struct actor *a = rig_actor(&rig, 1, 'a'), *b = rig_actor(&rig, 1, 'b');
+    struct dz_proc_kind kind = *a->proc.kind;
+    kind.no_requests = true;
+    a->proc.kind = &kind;
+    rig_enter(a); /* in the middle of a turn that takes its time */
+    ask(&rig, b, 1, DZ_MSG_REQUEST, a->proc.pid);
+    rig_expect(&rig, "b failed unhandled_call;");
+    rig_leave(&rig, 1, a);
+    rig_fini(&rig);
+}
+
 /* --- info and the lost node --- */
 
 static void info_shows_what_the_process_does(void **state)
@@ -559,6 +575,7 @@ int main(void)
         cmocka_unit_test(a_name_is_free_before_anyone_sees_the_end),
         cmocka_unit_test(a_plain_process_ends_as_soon_as_it_is_stopped),
         cmocka_unit_test(a_plain_process_that_traps_gets_its_supervisors_stop_as_a_message),
+        cmocka_unit_test(who_has_no_operations_refuses_requests_however_busy),
         cmocka_unit_test(one_who_adopts_a_process_is_its_supervisor_and_hears_of_its_end_once),
         cmocka_unit_test(info_shows_what_the_process_does),
         cmocka_unit_test(a_call_to_a_lost_node_ends_with_noconnection),

@@ -89,7 +89,7 @@ static void a_selector_is_found_by_its_name(void **state)
     tree_up(&w, "{ children = {}, node_selector = { selector = \"mine\" } }");
     tree_ask(&w, DZ_REQ_START_CHILD, "{ id = \"a\", behavior = \"ok\" }");
     tree_expect(&w,
-                "#2 !no_available_node a no selector of this name is registered on the supervisor's node;");
+                "#2 !no_available_node a no selector \"mine\" is registered on the supervisor's node;");
     assert_int_equal(dz_selectors_register(&w.driver.selectors, "mine", 4, &f), 0);
     tree_ask(&w, DZ_REQ_START_CHILD, "{ id = \"a\", behavior = \"ok\" }");
     tree_expect(&w,

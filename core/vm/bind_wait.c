@@ -353,7 +353,7 @@ static void take_out(struct dz_co *co, struct dz_proc *p, struct dz_msg *prev, s
 }
 
 /* Pushes what a message taken by a plain process or by receive says, and settles who owns it. */
-static int deliver(lua_State *L, struct dz_co *co, struct dz_proc *p, struct dz_msg *m)
+static int deliver(lua_State *L, struct dz_vm *vm, struct dz_co *co, struct dz_proc *p, struct dz_msg *m)
 {
     if (m->kind == DZ_MSG_CALL) {
         dz_process_owe(p, m);
@@ -384,7 +384,7 @@ static int take(lua_State *L)
     lua_pushboolean(L, true);
     while ((m = look_on(co, p, &prev)) != NULL) {
         take_out(co, p, prev, m);
-        if (deliver(L, co, p, m))
+        if (deliver(L, vm, co, p, m))
             return 2;
     }
     lua_pushboolean(L, false);

@@ -1,0 +1,145 @@
+#include "sim.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "fault_alloc.h"
+#include "proc/send.h"
+#include "sim_faults.h"
+#include "sim_life.h"
+
+/* Detection, redials up to 30 s apart, backoffs, what is superseded stops. */
+#define CALM_MS 90000u
+#define END_MS  30000u
+
+void sim_fail(struct sim *sim, const char *format, ...)
+{
+    char text[600];
+    va_list ap;
+    va_start(ap, format);
+    vsnprintf(text, sizeof text, format, ap);
+    va_end(ap);
+    sim_note(sim, "FAILED: %s", text);
+    printf("seed %" PRIu64 " at %.3f ms: %s\n", sim->options.seed, (double)sim->now_ns / 1e6, text);
+    sim->failed = true;
+}
+
+/* --- time --- */
+
+struct turn {
+    struct sim_life *life; /* NULL: the network, or a fault */
+    uint32_t thread;
+    uint64_t at_ns;
+};
+
+/* Who comes next; of those at the same time, whom chance takes. */
+static struct turn next_turn(struct sim *sim)
+{
+    struct turn best = {NULL, 0, sim_net_next(sim->net)};
+    unsigned first = (unsigned)sim_rand_below(&sim->rand, sim->options.hosts);
+    for (unsigned k = 0; k < sim->options.hosts; k++) {
+        struct sim_life *l = sim->lives[(first + k) % sim->options.hosts];
+        for (uint32_t i = 0; l && i < SIM_THREADS; i++) {
+            uint64_t at = sim_life_next(l, i);
+            if (at < best.at_ns)
+                best = (struct turn){l, i, at};
+        }
+    }
+    return best;
+}
+
+static void run_until(struct sim *sim, struct sim_faults *faults, uint64_t end_ns)
+{
+    while (!sim->failed) {
+        struct turn turn = next_turn(sim);
+        uint64_t fault = sim_faults_next(faults);
+        uint64_t next = turn.at_ns < fault ? turn.at_ns : fault;
+        if (next > end_ns)
+            break;
+        if (next > sim->now_ns)
+            sim->now_ns = next;
+        if (fault <= turn.at_ns)
+            sim_faults_step(faults);
+        else if (turn.life)
+            sim_life_step(turn.life, turn.thread);
+        else
+            sim_net_step(sim->net);
+        sim_check_now(&sim->check);
+    }
+    if (sim->now_ns < end_ns && !sim->failed)
+        sim->now_ns = end_ns;
+}
+
+/* --- the parts of a run --- */
+
+static void stop_roots(struct sim_life *l)
+{
+    struct dz_pid pids[64];
+    struct dz_thread t;
+    size_t n = sim_life_supervisors(l, true, pids, 64);
+    dz_thread_init(&t, &l->rt, DZ_THREAD_FOREIGN);
+    for (size_t i = 0; i < n; i++)
+        dz_send_signal(&t, DZ_MSG_STOP, DZ_PID_NONE, pids[i], 0, l->rt.reasons[DZ_REASON_SHUTDOWN]);
+}
+
+static void play(struct sim *sim)
+{
+    struct sim_faults faults;
+    sim_faults_init(&faults, sim);
+    for (unsigned i = 0; i < sim->options.hosts; i++)
+        sim->lives[i] = sim_life_new(sim, (int)i);
+    run_until(sim, &faults, sim->options.time_ms * SIM_MS);
+    sim->part = SIM_CALM;
+    sim_note(sim, "calm");
+    sim_faults_heal(&faults);
+    run_until(sim, &faults, sim->now_ns + (uint64_t)CALM_MS * SIM_MS);
+    if (!sim->failed)
+        sim_check_settled(&sim->check);
+    sim->part = SIM_END;
+    sim_note(sim, "the end");
+    for (unsigned i = 0; i < sim->options.hosts && !sim->failed; i++)
+        stop_roots(sim->lives[i]);
+    run_until(sim, &faults, sim->now_ns + (uint64_t)END_MS * SIM_MS);
+    if (!sim->failed)
+        sim_check_nothing_left(&sim->check);
+}
+
+static void clean_up(struct sim *sim)
+{
+    for (unsigned i = 0; i < sim->options.hosts; i++) {
+        struct sim_life *l = sim->lives[i];
+        sim->lives[i] = NULL;
+        if (l)
+            sim_life_crash(l);
+    }
+    sim_net_delete(sim->net);
+    sim_check_fini(&sim->check);
+}
+
+int sim_run(const struct sim_options *options)
+{
+    struct sim *sim = dz_zalloc_must(1, sizeof *sim);
+    size_t blocks = dz_fault_alloc_live();
+    sim->options = *options;
+    sim->rand.state = options->seed;
+    for (int i = 0; i < SIM_HOSTS_MAX; i++)
+        sim->back_ns[i] = SIM_NEVER;
+    sim_trace_init(&sim->trace, options->trace, &sim->now_ns);
+    sim_check_init(&sim->check, sim);
+    sim->net = sim_net_new(&sim->rand, &sim->now_ns);
+    play(sim);
+    uint64_t carried = sim_net_carried(sim->net);
+    clean_up(sim);
+    if (!sim->failed && dz_fault_alloc_live() != blocks)
+        sim_fail(sim, "%zu blocks of memory were not freed", dz_fault_alloc_live() - blocks);
+    printf("seed %" PRIu64 ": %s, %u lives, %" PRIu64 " children started, %" PRIu64 " calls, %" PRIu64 " casts, %" PRIu64
+           " downs, %" PRIu64 " parcels, %" PRIu64 " steps, hash %016" PRIx64 "\n",
+           options->seed, sim->failed ? "FAILED" : "ok", sim->life_count, sim->check.starts, sim->check.calls,
+           sim->check.casts, sim->check.downs, carried, sim->trace.steps, sim->trace.hash);
+    int result = sim->failed;
+    dz_free(sim);
+    return result;
+}

@@ -1,0 +1,47 @@
+/* sim.h - one run of the simulator: hosts, network, time, chance.
+ * Owns:    all of it.
+ * Threads: one; every host's threads are stepped in an order that the seed decides.
+ * A run has three parts: the storm (workload and faults), the calm (everything heals, children behave, clients are done),
+ * the end (every supervisor is stopped, every host goes, nothing may be left). */
+#ifndef DZ_TESTS_SIM_H
+#define DZ_TESTS_SIM_H
+
+#include "sim_check.h"
+#include "sim_net.h"
+#include "sim_rand.h"
+#include "sim_trace.h"
+
+struct sim_life;
+
+struct sim_options {
+    uint64_t seed;
+    unsigned hosts;
+    uint64_t time_ms; /* of the storm */
+    bool trace;
+    bool faults;
+    bool load;
+};
+
+enum sim_part { SIM_STORM, SIM_CALM, SIM_END };
+
+struct sim {
+    struct sim_options options;
+    struct sim_rand rand;
+    uint64_t now_ns;
+    struct sim_trace trace;
+    struct sim_net *net;
+    struct sim_check check;
+    struct sim_life *lives[SIM_HOSTS_MAX]; /* NULL: the host is down */
+    uint64_t back_ns[SIM_HOSTS_MAX];       /* when a host that is down comes back */
+    uint32_t life_count;
+    enum sim_part part;
+    bool failed;
+};
+
+/* 0 when everything that must hold did. Prints what failed, and the hash at the end. */
+int sim_run(const struct sim_options *options);
+/* Something that must hold did not. */
+void sim_fail(struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));
+#define sim_note(sim, ...) sim_trace_note(&(sim)->trace, __VA_ARGS__)
+
+#endif

@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "base/err.h"
 #include "proc/process.h"
+#include "proc/orphan.h"
 #include "proc/send.h"
 
 /* Below this many records a walk of the list is cheaper than an index. */
@@ -274,7 +275,7 @@ static void lose(struct dz_thread *t, struct dz_proc *p, struct dz_bond *b, bool
     struct dz_blob *reason = t->rt->reasons[DZ_REASON_NOCONNECTION];
     if (b->kind == DZ_BOND_PARENT) {
         p->parent = DZ_PID_NONE; /* nobody is left there to hear of the end */
-        dz_process_doom(t, p, given_up ? t->rt->reasons[DZ_REASON_SUPERSEDED] : reason, 0);
+        dz_orphan_end(t, p, given_up ? t->rt->reasons[DZ_REASON_SUPERSEDED] : reason);
     }
     if (b->kind == DZ_BOND_PARENT || b->kind == DZ_BOND_WATCHED) {
         dz_bond_drop(p, b);

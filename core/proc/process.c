@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "proc/bond.h"
 #include "proc/native.h"
+#include "proc/orphan.h"
 #include "proc/send.h"
 
 void dz_process_init(struct dz_thread *t, struct dz_proc *p, const struct dz_proc_kind *kind, struct dz_slot *slot,
@@ -320,6 +321,13 @@ static void take_bond_signal(struct dz_thread *t, struct dz_proc *p, struct dz_m
     dz_msg_free(m);
 }
 
+static void take_parent_exit(struct dz_thread *t, struct dz_proc *p, struct dz_msg *m)
+{
+    struct dz_blob *reason = m->blob ? dz_blob_ref(m->blob) : dz_blob_new(m->data, m->len);
+    dz_orphan_end(t, p, reason ? reason : t->rt->reasons[DZ_REASON_KILLED]);
+    dz_blob_unref(reason);
+}
+
 static void answer_info(struct dz_thread *t, struct dz_proc *p, struct dz_msg *m)
 {
     struct dz_buf buf;
@@ -380,7 +388,7 @@ void dz_process_deliver(struct dz_thread *t, struct dz_proc *p, struct dz_msg *m
         take_stop(t, p, m);
         break;
     case DZ_MSG_PARENT_EXIT:
-        doom_by(t, p, m, 0);
+        take_parent_exit(t, p, m);
         dz_msg_free(m);
         break;
     case DZ_MSG_REQUEST:

@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "base/err.h"
 #include "proc/native.h"
+#include "proc/orphan.h"
 
 static const char *const reason_names[DZ_REASON_COUNT] = {
     [DZ_REASON_NORMAL] = "normal",
@@ -75,6 +76,7 @@ void dz_thread_init(struct dz_thread *t, struct dz_rt *rt, uint32_t index)
     dz_list_init(&t->far);
     dz_list_init(&t->far_waits);
     dz_list_init(&t->delayed);
+    dz_list_init(&t->orphans);
     t->now_ns = dz_env_now_ns(rt->env);
 }
 
@@ -86,6 +88,7 @@ void dz_thread_fini(struct dz_thread *t)
         dz_msg_free(m);
     }
     dz_native_drop_delayed(t);
+    dz_orphan_drop_all(t);
     dz_assert(dz_list_empty(&t->far) && dz_list_empty(&t->far_waits));
     dz_heap_fini(&t->timers);
 }

@@ -1,0 +1,19 @@
+/* orphan.h - processes whose supervisor is gone without having stopped them: they end by themselves, `terminate` runs, and
+ * nobody is left who would kill one whose terminate does not return. This does.
+ * Owns:    a record for each, until its time is over.
+ * Threads: the process's own.
+ * Fails:   never: without memory for the record the process is killed at once. */
+#ifndef DZ_PROC_ORPHAN_H
+#define DZ_PROC_ORPHAN_H
+
+#include "proc/process.h"
+
+/* How long terminate may take: what a supervisor gives a child by default. */
+#define DZ_ORPHAN_MS 5000u
+
+/* The process ends with this reason. */
+void dz_orphan_end(struct dz_thread *t, struct dz_proc *p, struct dz_blob *reason);
+/* Forgets all of them, when the thread goes. */
+void dz_orphan_drop_all(struct dz_thread *t);
+
+#endif

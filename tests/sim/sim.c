@@ -8,6 +8,7 @@
 #include "base/assert.h"
 #include "fault_alloc.h"
 #include "proc/send.h"
+#include "sim_dump.h"
 #include "sim_faults.h"
 #include "sim_life.h"
 
@@ -131,6 +132,8 @@ int sim_run(const struct sim_options *options)
     sim_check_init(&sim->check, sim);
     sim->net = sim_net_new(&sim->rand, &sim->now_ns);
     play(sim);
+    if (sim->failed && options->trace)
+        sim_dump(sim);
     uint64_t carried = sim_net_carried(sim->net);
     clean_up(sim);
     if (!sim->failed && dz_fault_alloc_live() != blocks)

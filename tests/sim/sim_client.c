@@ -1,5 +1,6 @@
 #include "sim_client.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include "base/alloc.h"
@@ -33,7 +34,7 @@ struct sim_client {
     uint64_t asked;    /* the number sent with the question */
     uint64_t since_ns; /* when it began to wait */
     uint64_t timeout_ns;
-    char what[80];
+    char what[160];
     struct monitor monitors[MONITORS];
 };
 
@@ -202,6 +203,18 @@ static bool any_supervisor(struct sim_client *c, bool roots, struct dz_pid *pid)
     return true;
 }
 
+static void __attribute__((format(printf, 3, 4)))
+describe_asked(struct sim_client *c, struct dz_pid pid, const char *format, ...)
+{
+    char text[DZ_PID_TEXT_MAX];
+    va_list ap;
+    va_start(ap, format);
+    int n = vsnprintf(c->what, sizeof c->what, format, ap);
+    va_end(ap);
+    dz_pid_format(&c->life->rt.nodes, pid, text);
+    snprintf(c->what + n, sizeof c->what - (size_t)n, " %.90s", text);
+}
+
 static void build_request(struct sim_client *c, struct dz_build *b, enum dz_request code, const char *id)
 {
     if (code == DZ_REQ_START_CHILD)
@@ -235,7 +248,7 @@ static void ask_supervisor(struct dz_thread *t, struct sim_client *c)
     struct dz_msg *m = dz_msg_new_copy(DZ_MSG_REQUEST, data.data, data.len);
     dz_buf_fini(&data);
     m->code = (uint16_t)code;
-    snprintf(c->what, sizeof c->what, "request %d %s of %u.%u.%u", (int)code, id, pid.node, pid.slot, pid.gen);
+    describe_asked(c, pid, "request %d %s of", (int)code, id);
     sim_note(c->life->sim, "h%d client %llu: %s", c->life->index, (unsigned long long)c->uid, c->what);
     ask(t, c, m, ASKING, pid, DZ_INFINITY);
 }
@@ -248,7 +261,7 @@ static void stop_supervisor(struct dz_thread *t, struct sim_client *c)
         return;
     }
     struct dz_msg *m = dz_msg_new_blob(DZ_MSG_STOP, t->rt->reasons[DZ_REASON_SHUTDOWN]);
-    snprintf(c->what, sizeof c->what, "stop of %u.%u.%u", pid.node, pid.slot, pid.gen);
+    describe_asked(c, pid, "stop of");
     sim_note(c->life->sim, "h%d client %llu: %s", c->life->index, (unsigned long long)c->uid, c->what);
     ask(t, c, m, STOPPING, pid, DZ_INFINITY);
 }

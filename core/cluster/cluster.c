@@ -192,6 +192,7 @@ static void call_done(struct dz_cluster *c)
     if (!done)
         return;
     c->done = NULL;
+    dz_nodes_settle_self(&c->rt->nodes);
     if (dz_cluster_status(c) == DZ_CLUSTER_STARTING)
         set_status(c, DZ_CLUSTER_RUNNING);
     done(c->done_ctx);

@@ -155,7 +155,7 @@ bool dz_global_takes_over(const struct dz_global_claim *c, const struct dz_globa
 int dz_globals_compare_owners(struct dz_globals *g, struct dz_pid a, struct dz_pid b)
 {
     const struct dz_nodes *n = &g->rt->nodes;
-    uint32_t self = atomic_load_explicit(&n->self, memory_order_acquire);
+    uint32_t self = atomic_load_explicit(&n->named, memory_order_acquire);
     uint32_t na = dz_nodes_is_self(n, a.node) ? self : dz_nodes_resolve(n, a.node);
     uint32_t nb = dz_nodes_is_self(n, b.node) ? self : dz_nodes_resolve(n, b.node);
     int order = strcmp(dz_nodes_get(n, na)->id, dz_nodes_get(n, nb)->id);

@@ -186,6 +186,7 @@ static struct dz_session_state *session_new(struct dz_cluster *c, uint64_t peer)
 
 void dz_sessions_begin(struct dz_cluster *c, uint64_t peer, const struct dz_peer_info *info)
 {
+    dz_nodes_settle_self(&c->rt->nodes);
     struct dz_session_state *s = session_new(c, peer);
     struct dz_node *n = s ? dz_membership_session(&c->membership, peer, info, dz_cluster_now(c)) : NULL;
     if (!n) {

@@ -49,7 +49,7 @@ void dz_view_fini(struct dz_view *v)
 static void identify(struct dz_view *v)
 {
     struct dz_node_record *r = &v->self.record;
-    uint32_t index = atomic_load_explicit(&v->rt->nodes.self, memory_order_acquire);
+    uint32_t index = atomic_load_explicit(&v->rt->nodes.named, memory_order_acquire);
     size_t name_len = 0, host_len = 0;
     r->id = dz_nodes_get(&v->rt->nodes, index)->id;
     (void)dz_node_id_parse(r->id, strlen(r->id), &name_len, &host_len, &r->port, NULL);

@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "proc/bond.h"
 #include "proc/native.h"
+#include "proc/orphan.h"
 #include "proc/send.h"
 
 void dz_process_doom(struct dz_thread *t, struct dz_proc *p, struct dz_blob *reason, unsigned how)
@@ -71,6 +72,8 @@ void dz_process_finish(struct dz_thread *t, struct dz_proc *p)
         p->exit_how = DZ_EXIT_SUPERSEDED;
     if (p->wait)
         dz_process_unwait(t, p);
+    if (p->flags & DZ_PROC_ORPHAN)
+        dz_orphan_gone(t, p);
     dz_list_remove(&p->run);
     p->state = DZ_PROC_ENDED;
     if (rt->ports.crashed)

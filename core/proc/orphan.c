@@ -5,15 +5,14 @@
 
 struct orphan {
     struct dz_list all; /* dz_thread.orphans, the one due first in front: all have the same time */
-    struct dz_pid pid;
+    struct dz_proc *proc;
     uint64_t due_ns;
 };
 
-static void kill_orphan(struct dz_thread *t, struct dz_pid pid)
+static void forget(struct orphan *o)
 {
-    struct dz_slot *slot = dz_table_find(&t->rt->table, pid);
-    if (slot && slot->proc)
-        dz_process_doom(t, slot->proc, t->rt->reasons[DZ_REASON_KILLED], DZ_PROC_NO_TERMINATE);
+    dz_list_remove(&o->all);
+    dz_free(o);
 }
 
 static void fire(struct dz_thread *t, struct dz_timer *timer)
@@ -26,18 +25,18 @@ static void fire(struct dz_thread *t, struct dz_timer *timer)
             dz_assert(!err); /* it has just left the heap, which kept its room */
             return;
         }
-        dz_list_remove(&o->all);
-        kill_orphan(t, o->pid);
-        dz_free(o);
+        o->proc->flags &= (uint16_t)~DZ_PROC_ORPHAN;
+        dz_process_doom(t, o->proc, t->rt->reasons[DZ_REASON_KILLED], DZ_PROC_NO_TERMINATE);
+        forget(o);
     }
 }
 
-static bool note(struct dz_thread *t, struct dz_pid pid)
+static bool note(struct dz_thread *t, struct dz_proc *p)
 {
     struct orphan *o = dz_zalloc(1, sizeof *o);
     if (!o)
         return false;
-    o->pid = pid;
+    o->proc = p;
     o->due_ns = dz_env_now_ns(t->rt->env) + DZ_ORPHAN_MS * UINT64_C(1000000);
     if (dz_list_empty(&t->orphans)) {
         dz_timer_init(&t->orphan_timer, fire);
@@ -46,23 +45,38 @@ static bool note(struct dz_thread *t, struct dz_pid pid)
             return false;
         }
     }
+    p->flags |= DZ_PROC_ORPHAN;
     dz_list_push_back(&t->orphans, &o->all);
     return true;
 }
 
 void dz_orphan_end(struct dz_thread *t, struct dz_proc *p, struct dz_blob *reason)
 {
-    bool lasts = (p->flags & DZ_PROC_STARTED) && !(p->flags & (DZ_PROC_NO_TERMINATE | DZ_PROC_NATIVE));
-    bool kills = lasts && !note(t, p->pid);
+    const unsigned never = DZ_PROC_NO_TERMINATE | DZ_PROC_NATIVE | DZ_PROC_ORPHAN;
+    bool lasts = (p->flags & DZ_PROC_STARTED) && !(p->flags & never);
+    bool kills = lasts && !note(t, p);
     dz_process_doom(t, p, reason, kills ? DZ_PROC_NO_TERMINATE : 0);
+}
+
+/* They end in about the order in which they were told to: the one looked for is near the front. */
+void dz_orphan_gone(struct dz_thread *t, struct dz_proc *p)
+{
+    dz_list_each_safe (&t->orphans, it) {
+        struct orphan *o = dz_list_entry(it, struct orphan, all);
+        if (o->proc != p)
+            continue;
+        forget(o);
+        break;
+    }
+    if (dz_list_empty(&t->orphans))
+        dz_timer_stop(t, &t->orphan_timer);
 }
 
 void dz_orphan_drop_all(struct dz_thread *t)
 {
-    struct dz_list *node;
     if (dz_list_empty(&t->orphans))
         return;
     dz_timer_stop(t, &t->orphan_timer);
-    while ((node = dz_list_pop_front(&t->orphans)) != NULL)
-        dz_free(dz_list_entry(node, struct orphan, all));
+    while (!dz_list_empty(&t->orphans))
+        forget(dz_list_entry(t->orphans.next, struct orphan, all));
 }

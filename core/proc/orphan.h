@@ -1,6 +1,6 @@
 /* orphan.h - processes whose supervisor is gone without having stopped them: they end by themselves, `terminate` runs, and
  * nobody is left who would kill one whose terminate does not return. This does.
- * Owns:    a record for each, until its time is over.
+ * Owns:    a record for each, until it is gone.
  * Threads: the process's own.
  * Fails:   never: without memory for the record the process is killed at once. */
 #ifndef DZ_PROC_ORPHAN_H
@@ -13,6 +13,8 @@
 
 /* The process ends with this reason. */
 void dz_orphan_end(struct dz_thread *t, struct dz_proc *p, struct dz_blob *reason);
+/* One that was ended so is gone (DZ_PROC_ORPHAN). */
+void dz_orphan_gone(struct dz_thread *t, struct dz_proc *p);
 /* Forgets all of them, when the thread goes. */
 void dz_orphan_drop_all(struct dz_thread *t);
 

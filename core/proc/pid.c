@@ -125,13 +125,21 @@ int dz_nodes_name_self(struct dz_nodes *n, const char *id, uint64_t incarnation)
         return err;
     struct dz_node_entry *e = (struct dz_node_entry *)(uintptr_t)dz_nodes_get(n, index);
     atomic_store_explicit(&e->self, true, memory_order_relaxed);
-    /* release: who reads the new identity sees its entry (acquire in dz_nodes_self_id and spawning). */
-    atomic_store_explicit(&n->self, index, memory_order_release);
+    /* release: who reads the new identity sees its entry (acquire in dz_nodes_self_id). */
+    atomic_store_explicit(&n->named, index, memory_order_release);
     return 0;
+}
+
+void dz_nodes_settle_self(struct dz_nodes *n)
+{
+    uint32_t named = atomic_load_explicit(&n->named, memory_order_relaxed);
+    /* release: as above (acquire in spawning). */
+    atomic_store_explicit(&n->self, named, memory_order_release);
 }
 
 void dz_nodes_unname_self(struct dz_nodes *n)
 {
+    atomic_store_explicit(&n->named, 0, memory_order_release);
     atomic_store_explicit(&n->self, 0, memory_order_release);
 }
 
@@ -157,8 +165,8 @@ uint32_t dz_nodes_resolve(const struct dz_nodes *n, uint32_t index)
 
 const char *dz_nodes_self_id(const struct dz_nodes *n)
 {
-    uint32_t self = atomic_load_explicit(&((struct dz_nodes *)(uintptr_t)n)->self, memory_order_acquire);
-    return dz_nodes_get(n, self)->id;
+    uint32_t named = atomic_load_explicit(&((struct dz_nodes *)(uintptr_t)n)->named, memory_order_acquire);
+    return dz_nodes_get(n, named)->id;
 }
 
 static bool is_letter(char c)

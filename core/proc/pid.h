@@ -61,7 +61,8 @@ struct dz_nodes {
     struct dz_smap by_prefix; /* "name@host:port/INC" -> index + 1 */
     _Atomic(struct dz_node_entry **) chunks[DZ_NODES_MAX / 64];
     uint32_t count;
-    _Atomic uint32_t self; /* the identity new pids get */
+    _Atomic uint32_t named; /* the identity the host goes by */
+    _Atomic uint32_t self;  /* the identity new pids get: `named` once it is settled */
 };
 
 /* birth: the random birth number; entry 0. */
@@ -69,8 +70,11 @@ int dz_nodes_init(struct dz_nodes *n, uint64_t birth);
 void dz_nodes_fini(struct dz_nodes *n);
 /* The index of (id, incarnation), made if new. `id` must be a well-formed node id. */
 int dz_nodes_intern(struct dz_nodes *n, const char *id, size_t len, uint64_t incarnation, uint32_t *index);
-/* The host gets its node id: an entry with self = true, which new pids carry from now on. */
+/* The host gets its node id: an entry with self = true. New pids go on carrying the identity they have carried: what others have
+ * not agreed to may still change, and a pid of an incarnation that nobody knows could not be answered. */
 int dz_nodes_name_self(struct dz_nodes *n, const char *id, uint64_t incarnation);
+/* Others know the host by this identity, or there are none: new pids carry it from now on. */
+void dz_nodes_settle_self(struct dz_nodes *n);
 /* The host has no node id any more (cluster.stop): new pids carry the birth identity again. */
 void dz_nodes_unname_self(struct dz_nodes *n);
 /* Pids of the peer's birth identity belong to its named identity `index`. */

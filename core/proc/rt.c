@@ -77,6 +77,7 @@ void dz_thread_init(struct dz_thread *t, struct dz_rt *rt, uint32_t index)
     dz_list_init(&t->far_waits);
     dz_list_init(&t->delayed);
     dz_list_init(&t->orphans);
+    dz_timer_init(&t->orphan_timer, NULL);
     t->now_ns = dz_env_now_ns(rt->env);
 }
 

@@ -46,7 +46,7 @@ struct dz_thread {
     struct dz_msg *spare;    /* small blocks without a message, */
     uint32_t spares;         /* at most DZ_THREAD_SPARES */
     struct dz_list orphans;  /* processes without their supervisor that have a time to end in (orphan.h) */
-    struct dz_timer orphan_timer; /* set up with the first of them */
+    struct dz_timer orphan_timer;
     uint64_t now_ns;         /* refreshed by the scheduler each round; good for timeouts, not for measuring */
     void *sched;             /* struct dz_worker */
     void *vm;                /* struct dz_vm, NULL on the system thread */

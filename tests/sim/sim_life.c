@@ -190,7 +190,7 @@ void sim_life_crash(struct sim_life *l)
 
 static bool is_ready(struct dz_worker *w)
 {
-    return !dz_mpsc_empty(&w->inbox) || !dz_list_empty(&w->thread.runq) || !dz_list_empty(&w->thread.natives) ||
+    return !dz_mpsc_empty(&w->inbox->queue) || !dz_list_empty(&w->thread.runq) || !dz_list_empty(&w->thread.natives) ||
            (w->thread.index == DZ_THREAD_SYSTEM && dz_takeover_pending(w));
 }
 

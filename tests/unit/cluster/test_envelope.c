@@ -27,6 +27,8 @@ static void begin(struct pair *p)
     assert_int_equal(dz_nodes_init(&p->b, 2), 0);
     assert_int_equal(dz_nodes_name_self(&p->a, "a@h:1", 10), 0);
     assert_int_equal(dz_nodes_name_self(&p->b, "b@h:2", 10), 0);
+    dz_nodes_settle_self(&p->a);
+    dz_nodes_settle_self(&p->b);
     introduce(&p->a, &p->from_a, "b@h:2", 2);
     introduce(&p->b, &p->at_b, "a@h:1", 1);
 }

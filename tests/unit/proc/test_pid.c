@@ -166,6 +166,8 @@ static void pids_born_before_the_name_stay_valid(void **state)
     struct dz_pid old = {0, 7, 1};
     dz_pid_format(&n, old, text);
     assert_int_equal(dz_nodes_name_self(&n, A, 99), 0);
+    assert_int_equal(atomic_load(&n.self), 0); /* nobody has agreed to the incarnation yet */
+    dz_nodes_settle_self(&n);
     uint32_t self = atomic_load(&n.self);
     assert_string_equal(dz_nodes_self_id(&n), A);
     assert_true(dz_nodes_is_self(&n, self) && dz_nodes_is_self(&n, 0));

@@ -336,6 +336,36 @@ static void an_ended_supervisor_takes_a_child_along_even_if_it_traps(void **stat
     rig_fini(&rig);
 }
 
+static void sleep_in_terminate(struct dz_thread *t, struct actor *a)
+{
+    rig_terminate(t, a);
+    actor_sleep(t, a, DZ_INFINITY);
+}
+
+static void an_orphan_whose_terminate_does_not_return_is_killed_in_the_end(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct actor_role stubborn = rig_role;
+    stubborn.terminate = sleep_in_terminate;
+    rig_init(&rig);
+    struct actor *a = rig_actor(&rig, 1, 'a'), *b = rig_actor(&rig, 1, 'b'), *c = rig_actor(&rig, 1, 'c');
+    a->role = b->role = &stubborn;
+    dz_send_signal(&rig.threads[2], DZ_MSG_PARENT_EXIT, DZ_PID_NONE, a->proc.pid, 0, rig.rt.reasons[DZ_REASON_KILLED]);
+    dz_send_signal(&rig.threads[2], DZ_MSG_PARENT_EXIT, DZ_PID_NONE, c->proc.pid, 0, rig.rt.reasons[DZ_REASON_KILLED]);
+    rig_turn(&rig);
+    rig_pass_ms(&rig, 1000);
+    dz_send_signal(&rig.threads[2], DZ_MSG_PARENT_EXIT, DZ_PID_NONE, b->proc.pid, 0, rig.rt.reasons[DZ_REASON_KILLED]);
+    rig_turn(&rig);
+    rig_pass_ms(&rig, 3999);
+    rig_expect(&rig, "a terminate killed;c terminate killed;c gone;b terminate killed;");
+    rig_pass_ms(&rig, 1);
+    rig_expect(&rig, "a gone;");
+    rig_pass_ms(&rig, 1000);
+    rig_expect(&rig, "b gone;");
+    rig_fini(&rig);
+}
+
 static void everybody_owed_an_answer_hears_of_the_end(void **state)
 {
     (void)state;
@@ -569,6 +599,7 @@ int main(void)
         cmocka_unit_test(a_kill_ends_a_terminate_that_waits),
         cmocka_unit_test(the_first_reason_stands),
         cmocka_unit_test(an_ended_supervisor_takes_a_child_along_even_if_it_traps),
+        cmocka_unit_test(an_orphan_whose_terminate_does_not_return_is_killed_in_the_end),
         cmocka_unit_test(everybody_owed_an_answer_hears_of_the_end),
         cmocka_unit_test(one_who_wants_the_answer_no_more_is_owed_nothing),
         cmocka_unit_test(questions_are_owed_until_taken_back_one_by_one),

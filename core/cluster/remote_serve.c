@@ -132,21 +132,28 @@ static uint32_t node_of_supervisor(const struct dz_cluster *c, struct dz_pid par
     return here ? 0 : dz_nodes_resolve(&c->rt->nodes, parent.node);
 }
 
-/* The slot, the placement, then the message: whoever looks finds the copy before it can run. */
+static int reserve(struct dz_remote *r, struct dz_thread *t, const struct dz_spawn *spawn, struct dz_pid *reserved)
+{
+    struct dz_rt *rt = r->cluster->rt;
+    struct dz_slot *slot;
+    uint32_t node = atomic_load_explicit(&rt->nodes.self, memory_order_acquire);
+    uint32_t thread = rt->ports.choose_thread(rt->ports.ctx, t);
+    return dz_table_reserve(&rt->table, thread, spawn->flags & DZ_SPAWN_HIDDEN, node, &slot, reserved);
+}
+
+/* The slot (unless it is reserved already), the placement, then the message: whoever looks finds the copy before it can
+ * run. A reserved slot that was given up meanwhile answers for itself. */
 static int launch(struct dz_remote *r, struct dz_thread *t, const struct dz_spawn *spawn,
                   struct dz_msg **take, struct dz_pid *reserved)
 {
     struct dz_cluster *c = r->cluster;
     struct dz_msg *m = *take;
-    struct dz_slot *slot;
     struct dz_place_key key = {spawn->path.s, spawn->path.len, spawn->epoch.s, spawn->epoch.len};
-    uint32_t node = atomic_load_explicit(&c->rt->nodes.self, memory_order_acquire);
-    uint32_t thread = c->rt->ports.choose_thread(c->rt->ports.ctx, t);
-    int err = dz_table_reserve(&c->rt->table, thread, spawn->flags & DZ_SPAWN_HIDDEN, node, &slot, &m->to);
+    int err = dz_pid_is_none(*reserved) ? reserve(r, t, spawn, reserved) : 0;
     if (err)
         return err;
-    *reserved = m->to;
-    if (key.path)
+    m->to = *reserved;
+    if (key.path && is_alive(r, *reserved))
         (void)dz_places_add(c, &key, m->to, node_of_supervisor(c, spawn->parent));
     *take = NULL;
     dz_send_must(t, m);
@@ -260,6 +267,32 @@ int dz_remote_serve(struct dz_remote *r, const struct dz_envelope_ends *ends, co
     return sound ? 0 : DZ_EFORMAT; /* asked twice is asked once */
 }
 
+/* The slot is reserved at once: by it the one who asked can give the start up. Whoever asked keeps the time, too. */
+static int hold_own(struct dz_remote *r, struct dz_thread *from, const struct dz_spawn *spawn, struct dz_msg **take,
+                    struct dz_pid *reserved)
+{
+    int err = reserve(r, from, spawn, reserved);
+    if (err)
+        return err;
+    pthread_mutex_lock(&r->lock);
+    struct served *s = served_new(r, 0, 0, *take);
+    if (s) {
+        s->reserved = *reserved;
+        s->deadline_ms = DZ_INFINITY;
+        s->held = *take;
+        r->waiting++;
+        dz_list_push_back(&r->served_list, &s->all);
+        *take = NULL;
+    }
+    pthread_mutex_unlock(&r->lock);
+    dz_cluster_wake(r->cluster, from);
+    if (s)
+        return 0;
+    dz_send_signal(from, DZ_MSG_KILL, DZ_PID_NONE, *reserved, 0, NULL);
+    *reserved = DZ_PID_NONE;
+    return DZ_ENOMEM;
+}
+
 int dz_remote_ask_self(struct dz_remote *r, struct dz_thread *from, struct dz_msg **take,
                        struct dz_pid *cancel)
 {
@@ -274,18 +307,7 @@ int dz_remote_ask_self(struct dz_remote *r, struct dz_thread *from, struct dz_ms
     if (!err && !olds) {
         err = launch(r, from, &spawn, take, &reserved);
     } else if (!err) {
-        pthread_mutex_lock(&r->lock);
-        struct served *s = served_new(r, 0, 0, m);
-        if (s) {
-            s->deadline_ms = DZ_INFINITY; /* the one who asked keeps the time */
-            s->held = m;
-            r->waiting++;
-            dz_list_push_back(&r->served_list, &s->all);
-            *take = NULL;
-        }
-        pthread_mutex_unlock(&r->lock);
-        err = s ? 0 : DZ_ENOMEM;
-        dz_cluster_wake(c, from);
+        err = hold_own(r, from, &spawn, take, &reserved);
     }
     if (err == DZ_ESUPERSEDED) {
         dz_send_error(from, c->rt->system, m->from, m->ref, err, NULL);
@@ -417,6 +439,8 @@ static bool try_held(struct dz_remote *r, struct served *s)
     err = err ? err : launch(r, c->system, &spawn, &m, &s->reserved);
     if (!err && s->node)
         return false;
+    if (err)
+        dz_send_signal(c->system, DZ_MSG_KILL, DZ_PID_NONE, s->reserved, 0, NULL);
     pthread_mutex_lock(&r->lock);
     served_remove(r, s);
     pthread_mutex_unlock(&r->lock);

@@ -416,6 +416,12 @@ static void deliver_to_thread(struct dz_thread *t, struct dz_msg *m)
     }
 }
 
+/* The slot is reserved and its SPAWN has not come: it is not wanted any more, and will find nobody there. */
+static bool ends_a_start(const struct dz_msg *m)
+{
+    return m->kind == DZ_MSG_KILL || m->kind == DZ_MSG_ANSWERED || m->kind == DZ_MSG_STOP || m->kind == DZ_MSG_PARENT_EXIT;
+}
+
 void dz_thread_deliver(struct dz_thread *t, struct dz_msg *m)
 {
     if (m->to.slot == 0) {
@@ -433,12 +439,15 @@ void dz_thread_deliver(struct dz_thread *t, struct dz_msg *m)
         return;
     }
     dz_assert(atomic_load_explicit(&slot->thread, memory_order_relaxed) == t->index);
-    if (slot->proc)
+    if (slot->proc) {
         dz_process_deliver(t, slot->proc, m);
-    else if (m->kind == DZ_MSG_SPAWN)
+    } else if (m->kind == DZ_MSG_SPAWN) {
         t->rt->ports.spawn(t->rt->ports.ctx, t, slot, m);
-    else
+    } else {
+        if (ends_a_start(m))
+            dz_names_end(&t->rt->names, &t->rt->table, slot);
         dz_process_bounce(t, m);
+    }
 }
 
 /* --- a lost node --- */

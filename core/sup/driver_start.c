@@ -394,7 +394,7 @@ static bool is_of_the_node(int code)
            code == DZ_ENOCONNECTION;
 }
 
-static void start_failed(struct dz_supervisor *s, const struct dz_pending *p, const struct dz_msg *m)
+static void start_failed(struct dz_thread *t, struct dz_supervisor *s, const struct dz_pending *p, const struct dz_msg *m)
 {
     struct dz_sup_failure failure = {.code = p->timed_out ? DZ_ETIMEOUT : code_of(m)};
     struct dz_read reason;
@@ -412,6 +412,7 @@ static void start_failed(struct dz_supervisor *s, const struct dz_pending *p, co
     if (failure.code == DZ_ESUPERSEDED) {
         const struct dz_blob *superseded = s->driver->rt->reasons[DZ_REASON_SUPERSEDED];
         dz_sup_exit_signal(s->sup, dz_supervisor_now(s), superseded->data, superseded->len);
+        dz_supervisor_act(t, s);
     }
     dz_sup_start_failed(s->sup, dz_supervisor_now(s), p->token, &failure);
 }
@@ -517,7 +518,7 @@ void dz_supervisor_answered(struct dz_thread *t, struct dz_supervisor *s, const 
     if (p->kind == DZ_PENDING_ASK)
         ask_answered(s, p, m);
     else if (m->flags & DZ_MSG_FAILED)
-        start_failed(s, p, m);
+        start_failed(t, s, p, m);
     else
         kept = start_succeeded(t, s, p, m);
     if (!kept)

@@ -76,7 +76,7 @@ static int run_apart(const struct sim_options *o)
     fflush(stdout);
     pid_t pid = fork();
     if (pid == 0) {
-        int result = sim_run(o);
+        int result = sim_run(o, NULL);
         fflush(stdout);
         _exit(result);
     }
@@ -137,9 +137,12 @@ int main(int argc, char **argv)
         return run_regressions(s.regressions);
     if (s.seeds)
         return run_many(&s);
-    int failed = sim_run(&s.run);
+    uint64_t hash = 0, again = 0;
+    int failed = sim_run(&s.run, &hash);
     if (s.replay)
-        failed |= sim_run(&s.run);
+        failed |= sim_run(&s.run, &again) || hash != again;
+    if (s.replay && hash != again)
+        printf("the same seed, another run\n");
     if (failed)
         tell_how_to_replay(&s.run);
     return failed;

@@ -120,7 +120,7 @@ static void clean_up(struct sim *sim)
     sim_check_fini(&sim->check);
 }
 
-int sim_run(const struct sim_options *options)
+int sim_run(const struct sim_options *options, uint64_t *hash)
 {
     struct sim *sim = dz_zalloc_must(1, sizeof *sim);
     size_t blocks = dz_fault_alloc_live();
@@ -143,6 +143,8 @@ int sim_run(const struct sim_options *options)
            options->seed, sim->failed ? "FAILED" : "ok", sim->life_count, sim->check.starts, sim->check.calls,
            sim->check.casts, sim->check.downs, carried, sim->trace.steps, sim->trace.hash);
     int result = sim->failed;
+    if (hash)
+        *hash = sim->trace.hash;
     dz_free(sim);
     return result;
 }

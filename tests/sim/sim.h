@@ -38,8 +38,8 @@ struct sim {
     bool failed;
 };
 
-/* 0 when everything that must hold did. Prints what failed, and the hash at the end. */
-int sim_run(const struct sim_options *options);
+/* 0 when everything that must hold did. Prints what failed, and the hash at the end; `hash` may be NULL. */
+int sim_run(const struct sim_options *options, uint64_t *hash);
 /* Something that must hold did not. */
 void sim_fail(struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));
 #define sim_note(sim, ...) sim_trace_note(&(sim)->trace, __VA_ARGS__)

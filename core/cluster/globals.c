@@ -168,7 +168,8 @@ bool dz_global_claim_wins(struct dz_globals *g, const struct dz_global_claim *c,
         return true;
     if (same_path(c, e) && dz_epoch_compare(c->place.epoch, c->place.epoch_len, e->epoch, e->epoch_len) < 0)
         return false;
-    if (c->number != e->number)
+    /* Two placements of one path with one epoch are decided by node, as the placements themselves are. */
+    if (!same_path(c, e) && c->number != e->number)
         return c->number > e->number;
     return dz_globals_compare_owners(g, c->pid, e->pid) < 0;
 }
@@ -219,6 +220,16 @@ static struct dz_pid loser_of(struct dz_globals *g, const struct dz_global_claim
     return ours && !dz_pid_eq(e->pid, winner->pid) ? e->pid : DZ_PID_NONE;
 }
 
+static void broadcast_free(struct dz_globals *g, const char *name, size_t len, struct dz_pid pid)
+{
+    struct dz_frame_out f;
+    dz_frame_begin(&f, DZ_CLUSTER_GLOBAL_FREE);
+    dz_build_array(&f.build, 2);
+    dz_build_string(&f.build, name, len);
+    dz_build_pid_of(&f.build, &g->rt->nodes, pid);
+    dz_frame_broadcast(&f, g->routes, 0);
+}
+
 int dz_globals_enter(struct dz_globals *g, const struct dz_global_claim *c)
 {
     struct dz_pid loser = DZ_PID_NONE, winner = c->pid;
@@ -245,8 +256,11 @@ int dz_globals_enter(struct dz_globals *g, const struct dz_global_claim *c)
     pthread_mutex_unlock(&g->lock);
     if (fresh)
         entry_delete(fresh);
-    if (!dz_pid_is_none(loser))
-        tell_loser(g, loser, c->name, c->name_len, winner);
+    if (dz_pid_is_none(loser))
+        return err;
+    /* It has the name no longer here, so its end will not free it where the winner is not known yet. */
+    broadcast_free(g, c->name, c->name_len, loser);
+    tell_loser(g, loser, c->name, c->name_len, winner);
     return err;
 }
 
@@ -263,16 +277,6 @@ struct dz_pid dz_globals_whereis(struct dz_globals *g, const char *name, size_t 
         pid = e->pid;
     pthread_mutex_unlock(&g->lock);
     return pid;
-}
-
-static void broadcast_free(struct dz_globals *g, const char *name, size_t len, struct dz_pid pid)
-{
-    struct dz_frame_out f;
-    dz_frame_begin(&f, DZ_CLUSTER_GLOBAL_FREE);
-    dz_build_array(&f.build, 2);
-    dz_build_string(&f.build, name, len);
-    dz_build_pid_of(&f.build, &g->rt->nodes, pid);
-    dz_frame_broadcast(&f, g->routes, 0);
 }
 
 /* Takes the next name of the process out of the table; NULL when it has none. The caller owns it. */

@@ -2,7 +2,7 @@
  * Owns:    nothing.
  *
  *   dozor-sim --seed S [--time MS] [--hosts N] [--no-faults] [--no-load] [--trace]   one run
- *   dozor-sim --seeds N [--first S]                                                  the runs S .. S + N - 1
+ *   dozor-sim --seeds N [--first S] [--stop]   the runs S .. S + N - 1, with --stop up to the first that fails
  *   dozor-sim --seed S --replay                                                      one run twice: the same hash?
  *   dozor-sim --regressions FILE                                                     the command lines in a file */
 #include <inttypes.h>
@@ -17,12 +17,13 @@ struct settings {
     struct sim_options run;
     uint64_t seeds;
     bool replay;
+    bool stop;
     const char *regressions;
 };
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: dozor-sim [--seed S | --seeds N [--first S] | --regressions FILE] [--time MS] [--hosts N]\n"
+    fprintf(stderr, "usage: dozor-sim [--seed S | --seeds N [--first S] [--stop] | --regressions FILE] [--time MS] [--hosts N]\n"
                     "                 [--no-faults] [--no-load] [--trace] [--replay]\n");
     return 2;
 }
@@ -40,6 +41,8 @@ static bool read_words(struct settings *s, int argc, char **argv)
             s->run.load = false;
         else if (strcmp(argv[i], "--replay") == 0)
             s->replay = true;
+        else if (strcmp(argv[i], "--stop") == 0)
+            s->stop = true;
         else if (!value)
             return false;
         else if (strcmp(argv[i], "--seed") == 0 || strcmp(argv[i], "--first") == 0)
@@ -90,7 +93,7 @@ static int run_apart(const struct sim_options *o)
 static int run_many(struct settings *s)
 {
     uint64_t failures = 0, first = s->run.seed;
-    for (uint64_t i = 0; i < s->seeds; i++) {
+    for (uint64_t i = 0; i < s->seeds && !(failures && s->stop); i++) {
         s->run.seed = first + i;
         failures += (uint64_t)run_apart(&s->run);
     }

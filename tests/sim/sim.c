@@ -117,6 +117,7 @@ static void clean_up(struct sim *sim)
             sim_life_crash(l);
     }
     sim_net_delete(sim->net);
+    sim_intensity_fini(&sim->intensity);
     sim_check_fini(&sim->check);
 }
 
@@ -130,6 +131,7 @@ int sim_run(const struct sim_options *options, uint64_t *hash)
         sim->back_ns[i] = SIM_NEVER;
     sim_trace_init(&sim->trace, options->trace, &sim->now_ns);
     sim_check_init(&sim->check, sim);
+    sim_intensity_init(&sim->intensity, sim);
     sim->net = sim_net_new(&sim->rand, &sim->now_ns);
     play(sim);
     if (sim->failed && options->trace)

@@ -7,6 +7,7 @@
 #define DZ_TESTS_SIM_H
 
 #include "sim_check.h"
+#include "sim_intensity.h"
 #include "sim_net.h"
 #include "sim_rand.h"
 #include "sim_trace.h"
@@ -31,6 +32,7 @@ struct sim {
     struct sim_trace trace;
     struct sim_net *net;
     struct sim_check check;
+    struct sim_intensity intensity;
     struct sim_life *lives[SIM_HOSTS_MAX]; /* NULL: the host is down */
     uint64_t back_ns[SIM_HOSTS_MAX];       /* when a host that is down comes back */
     uint32_t life_count;

@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "cluster/placement.h"
 #include "sim_client.h"
+#include "sim_intensity.h"
 #include "sim_life.h"
 
 #define CHECK_EVERY_NS (100u * SIM_MS)
@@ -95,6 +96,9 @@ struct sim_kid_record *sim_check_born(struct sim_check *c, struct sim_life *life
     c->starts++;
     if (!life->ending)
         check_birth(c, kid);
+    struct sim_kid_record *before = kid->path->last;
+    if (before && before->life_number == kid->life_number && dz_pid_eq(before->parent, kid->parent))
+        sim_intensity_restarted(&c->sim->intensity, before);
     if (c->live_count == c->live_cap) {
         c->live_cap = c->live_cap ? c->live_cap * 2 : 256;
         c->live = dz_realloc(c->live, c->live_cap * sizeof(struct sim_kid_record *));
@@ -120,6 +124,7 @@ void sim_check_gone(struct sim_check *c, struct sim_kid_record *kid)
     c->live[kid->live_index]->live_index = kid->live_index;
     dz_list_remove(&kid->at_path);
     kid->path->count--;
+    kid->path->last = kid;
 }
 
 void sim_check_life_lost(struct sim_check *c, struct sim_life *life)

@@ -32,6 +32,7 @@ struct sim_kid_record {
     size_t epoch_len;
     uint64_t born_ns;
     uint64_t gone_ns;
+    uint64_t crashed_ns; /* by itself, under a supervisor on its own node; 0: it did not */
     size_t live_index;
     char behavior[16];
 };
@@ -39,6 +40,7 @@ struct sim_kid_record {
 struct sim_path {
     struct dz_list live; /* sim_kid_record.at_path */
     uint32_t count;      /* of them */
+    struct sim_kid_record *last; /* the one gone last, NULL: none yet */
     char text[256];
 };
 

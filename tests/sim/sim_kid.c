@@ -57,7 +57,8 @@ static void due(struct dz_thread *t, struct dz_timer *timer)
     struct kid *k = dz_container_of(timer, struct kid, timer);
     if (is_calm(k) || (k->proc.flags & DZ_PROC_DOOMED))
         return;
-    k->life->sim->check.crashes++;
+    if (k->behavior == CRASHY)
+        sim_intensity_crashed(&k->life->sim->intensity, k->record);
     doom(t, k, k->behavior == FLEETING ? "normal" : "crash");
     dz_process_ready(t, &k->proc);
 }
@@ -116,6 +117,7 @@ static void take(struct dz_thread *t, struct kid *k, struct dz_msg *m)
             dz_process_owe(&k->proc, m);
         else
             dz_msg_free(m);
+        sim_intensity_crashed(&k->life->sim->intensity, k->record);
         doom(t, k, "crash at a message");
         return;
     }

@@ -42,17 +42,23 @@ static struct supervisor *find(struct sim_intensity *in, uint32_t life_number, s
     return NULL;
 }
 
-static const struct dz_sup_spec *spec_of(struct sim_life *l, struct dz_pid pid)
+/* NULL too when the supervisor will not restart this child: a temporary one, or one that is being stopped. */
+static const struct dz_sup_spec *spec_of(struct sim_life *l, struct dz_pid pid, struct dz_pid child)
 {
+    struct dz_sup_child_info info;
     struct dz_slot *slot = dz_nodes_is_self(&l->rt.nodes, pid.node) ? dz_table_find(&l->rt.table, pid) : NULL;
     struct dz_native *n = slot ? atomic_load(&slot->native) : NULL;
     const struct dz_supervisor *s = n ? n->data : NULL;
-    return s && s->sup ? dz_sup_spec_of(s->sup) : NULL;
+    const struct dz_sup_child *c = s && s->sup ? dz_sup_child_of(s->sup, child) : NULL;
+    if (!c)
+        return NULL;
+    dz_sup_child_info(s->sup, c, &info);
+    return info.status == DZ_CHILD_RUNNING && info.spec->restart != DZ_TEMPORARY ? dz_sup_spec_of(s->sup) : NULL;
 }
 
 void sim_intensity_crashed(struct sim_intensity *in, struct sim_kid_record *kid)
 {
-    const struct dz_sup_spec *spec = kid->life ? spec_of(kid->life, kid->parent) : NULL;
+    const struct dz_sup_spec *spec = kid->life ? spec_of(kid->life, kid->parent, kid->pid) : NULL;
     if (!spec || (spec->strategy != DZ_ONE_FOR_ONE && spec->strategy != DZ_SIMPLE_ONE_FOR_ONE))
         return;
     kid->crashed_ns = in->sim->now_ns;

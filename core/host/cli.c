@@ -98,7 +98,10 @@ static int take_host_option(struct dz_cli_host *host, const char *name, const ch
         err = dz_config_list_push(&host->given, name, strlen(name));
     if (!err)
         err = dz_config_list_push(&host->given, value, strlen(value));
-    return err ? dz_cli_fail(DZ_EXIT_USAGE, "--%s", error.message) : 0;
+    if (!err)
+        return 0;
+    const char *what = strchr(error.message, ':'); /* it names the option as a config has it */
+    return dz_cli_fail(DZ_EXIT_USAGE, "%s%s", name, what ? what : "");
 }
 
 static int take_option(const struct dz_cli_option *o, void *ctx, const char *value)

@@ -38,14 +38,17 @@ static const char *expected_type(const char *field, size_t len)
     return NULL;
 }
 
-/* handle_* that is none of the known ones is a misspelling nobody would ever call. */
-static int check_unknown(const char *path, const char *field, size_t len)
+/* A function almost named as a callback that is not there is a misspelling nobody would ever call; so is every other
+ * handle_*. */
+static int check_unknown(const char *path, const struct dz_buf *fields, const char *field, size_t len)
 {
-    static const char *const handlers[] = { "handle_call", "handle_cast", "handle_info" };
+    struct dz_read r;
+    static const char *const callbacks[] = { "init", "handle_call", "handle_cast", "handle_info", "terminate" };
     char text[256];
-    if (len < 7 || memcmp(field, "handle_", 7) != 0)
+    const char *near = dz_config_nearest(field, len, callbacks, 5);
+    bool handler = len >= 7 && memcmp(field, "handle_", 7) == 0;
+    if (!handler && (!near || dz_read_find(fields->data, fields->len, near, &r)))
         return 0;
-    const char *near = dz_config_nearest(field, len, handlers, 3);
     snprintf(text, sizeof text, "unknown callback '%.*s'%s%s%s", (int)(len < 64 ? len : 64), field,
              near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "");
     return bad(path, text);
@@ -69,7 +72,7 @@ static int check_behavior(const char *path, const struct dz_buf *fields)
         const char *expected = expected_type(field, len);
         has_init |= len == 4 && memcmp(field, "init", 4) == 0;
         if (!expected) {
-            code |= check_unknown(path, field, len);
+            code |= type_len == 8 && memcmp(type, "function", 8) == 0 ? check_unknown(path, fields, field, len) : 0;
         } else if (strlen(expected) != type_len || memcmp(expected, type, type_len) != 0) {
             snprintf(text, sizeof text, "%.*s must be a %s, it is a %.*s", (int)len, field, expected, (int)type_len, type);
             code |= bad(path, text);

@@ -145,12 +145,12 @@ static const struct dz_cli_option run_options[] = {
 
 /* --- the host --- */
 
+/* It may be made later: what is looked for there is named by the error all the same. */
 static int add_dir(struct run *run, const char *dir, const char *name)
 {
     char path[4096];
-    struct stat st;
     int len = snprintf(path, sizeof path, "%s%s%s", dir, *name ? "/" : "", name);
-    if (len < 0 || (size_t)len >= sizeof path || stat(path, &st) != 0 || !S_ISDIR(st.st_mode))
+    if (len < 0 || (size_t)len >= sizeof path)
         return DZ_OK;
     return dz_host_add_behavior_dir(run->host, path);
 }
@@ -291,6 +291,9 @@ static int run_host(struct run *run, const char *script, int argc, char **argv)
     else
         dz_boot_begin(&run->boot, run->host);
     uv_run(&run->loop, UV_RUN_DEFAULT);
+    /* From here on a signal means what it means to every program: one that cannot end, because a worker does not, can be ended. */
+    uv_signal_stop(&run->interrupt);
+    uv_signal_stop(&run->terminate);
     return dz_host_wait(run->host);
 }
 

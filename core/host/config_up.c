@@ -64,8 +64,10 @@ static int read_nodes(struct dz_config_reader *x, struct dz_read *r, const struc
     (void)f;
     if (s->nodes)
         return dz_config_fail(x, DZ_ECONFIG, "given twice");
-    if (dz_read_array(r, &count) || count == 0 || count > MAX_NODES)
+    struct dz_read list = *r;
+    if (dz_read_array(&list, &count) || count == 0 || count > MAX_NODES)
         return dz_config_wrong(x, r, "a list of nodes, from 1 to 64 of them");
+    *r = list;
     s->nodes = dz_zalloc(count, sizeof *s->nodes);
     if (!s->nodes)
         return dz_config_fail(x, DZ_ENOMEM, "out of memory");

@@ -288,18 +288,30 @@ static void print_field(const uint8_t *data, size_t len, const char *field, cons
         fprintf(stderr, "%s%.*s\n", before, (int)n, s);
 }
 
+/* A field in front of the message, unless it is the ordinary one. */
+static void print_part(const uint8_t *data, size_t len, const char *field, const char *ordinary)
+{
+    const char *s;
+    size_t n;
+    if (dz_read_find_string(data, len, field, &s, &n) && (n != strlen(ordinary) || memcmp(s, ordinary, n) != 0))
+        fprintf(stderr, "%.*s: ", (int)n, s);
+}
+
 static void print_reason(const uint8_t *reason, size_t len)
 {
     const char *s;
     size_t n;
     if (dz_read_find_string(reason, len, "message", &s, &n)) {
-        print_field(reason, len, "message", "dozor: ");
-        print_field(reason, len, "traceback", "");
-        return;
+        fputs("dozor: ", stderr);
+        print_part(reason, len, "where", "");
+        print_part(reason, len, "code", "error");
+        print_field(reason, len, "message", "");
+    } else {
+        char text[1024];
+        dz_term_print(reason, len, text, sizeof text);
+        fprintf(stderr, "dozor: the script ended with %s\n", text);
     }
-    char text[1024];
-    dz_term_print(reason, len, text, sizeof text);
-    fprintf(stderr, "dozor: the script ended with %s\n", text);
+    print_field(reason, len, "traceback", "");
 }
 
 void dz_halt_script_done(struct dz_halt *s, struct dz_thread *t, const uint8_t *reason, size_t len)

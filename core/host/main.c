@@ -24,11 +24,13 @@ static void help(void)
 
 static int unknown_command(const char *word)
 {
+    static const char *const options[] = { "--help", "--version" };
     const char *names[COMMANDS];
+    bool option = word[0] == '-';
     for (size_t i = 0; i < COMMANDS; i++)
         names[i] = commands[i]->name;
-    const char *near = dz_config_nearest(word, strlen(word), names, COMMANDS);
-    const char *what = word[0] == '-' ? "option" : "command";
+    const char *near = dz_config_nearest(word, strlen(word), option ? options : names, option ? 2 : COMMANDS);
+    const char *what = option ? "option" : "command";
     if (near)
         return dz_cli_fail(DZ_EXIT_USAGE, "unknown %s %s, did you mean %s?", what, word, near);
     return dz_cli_fail(DZ_EXIT_USAGE, "unknown %s %s; see dozor --help", what, word);

@@ -38,6 +38,7 @@ struct dz_co *dz_ending_begin(struct dz_vm *vm, struct dz_proc *p)
 struct crash {
     lua_State *from; /* the error value is on top of it, */
     bool traced;     /* and a traceback (or nil) below that */
+    bool brief;      /* the whole of it was too much for a message */
     struct dz_blob *reason;
 };
 
@@ -102,6 +103,28 @@ static void make_reason(lua_State *L, const struct crash *c)
         lua_pop(L, 1);
 }
 
+#define BRIEF_MAX 4096u
+
+/* Of the reason on top, what one needs to know, in its place. */
+static void shorten(lua_State *L)
+{
+    static const char *const fields[] = {"code", "message", "traceback"};
+    lua_newtable(L);
+    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
+        size_t len = 0;
+        lua_getfield(L, -2, fields[i]);
+        const char *text = lua_type(L, -1) == LUA_TSTRING ? lua_tolstring(L, -1, &len) : NULL;
+        if (text) {
+            lua_pushlstring(L, text, len < BRIEF_MAX ? len : BRIEF_MAX);
+            lua_setfield(L, -3, fields[i]);
+        }
+        lua_pop(L, 1);
+    }
+    set_default(L, "code", "error");
+    set_default(L, "message", "the error is too large for a reason");
+    lua_remove(L, -2);
+}
+
 static int build_reason(lua_State *L)
 {
     struct crash *c = lua_touserdata(L, 1);
@@ -109,16 +132,22 @@ static int build_reason(lua_State *L)
     lua_pushvalue(c->from, -1);
     lua_xmove(c->from, L, 1);
     make_reason(L, c);
+    if (c->brief)
+        shorten(L);
     c->reason = dz_codec_blob(L, -1, "reason", DZ_CODEC_LOSSY);
     return 0;
 }
 
 struct dz_blob *dz_ending_reason(struct dz_vm *vm, lua_State *L1, bool traced)
 {
-    struct crash c = {L1, traced, NULL};
+    struct crash c = {L1, traced, false, NULL};
     dz_assert(L1 != vm->L || !traced);
-    if (lua_cpcall(vm->L, build_reason, &c))
+    if (lua_cpcall(vm->L, build_reason, &c)) {
         lua_pop(vm->L, 1);
+        c.brief = true;
+        if (lua_cpcall(vm->L, build_reason, &c))
+            lua_pop(vm->L, 1);
+    }
     return c.reason ? c.reason : dz_blob_ref(vm->shared->rt->reasons[DZ_REASON_OUT_OF_MEMORY]);
 }
 

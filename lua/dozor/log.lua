@@ -3,10 +3,20 @@
 
 local core = require "dozor.core"
 local check = require "dozor.check"
+local json = require "dozor.json"
 
 local M = {}
 
 local write = core.log
+
+--- A table is shown as JSON, where it can be.
+local function shown(value)
+  if type(value) == "table" and not getmetatable(value) then
+    local ok, text = pcall(json.encode, value)
+    if ok then return text end
+  end
+  return tostring(value)
+end
 
 local function write_line(level, text, fields)
   if fields ~= nil and type(fields) ~= "table" then check.fail("fields", "a table", fields) end
@@ -20,7 +30,7 @@ local function write_line(level, text, fields)
   table.sort(names)
   local by_text = {}
   for name, value in pairs(fields) do by_text[tostring(name)] = value end
-  for i, name in ipairs(names) do values[i] = tostring(by_text[name]) end
+  for i, name in ipairs(names) do values[i] = shown(by_text[name]) end
   write(level, tostring(text), names, values)
 end
 

@@ -26,10 +26,10 @@ local function is_spec(value)
 end
 M.is_spec = is_spec
 
---- The callback a field was probably meant to be.
-local function meant(field)
+--- The callback a field was probably meant to be: one that is not there (`emit` beside an `init` is a function of its own).
+local function meant(field, behavior)
   local best, distance = check.nearest(field, CALLBACKS)
-  if distance <= 2 or field:find("^handle_") then return best end
+  if field:find("^handle_") or distance <= 2 and behavior[best] == nil then return best end
 end
 
 --- Raises what is wrong with a behaviour's table.
@@ -43,7 +43,7 @@ local function check_behavior(what, behavior)
         invalid(what, ("%s must be a function, got a %s"):format(field, type(value)), field)
       end
     elseif type(field) == "string" and type(value) == "function" then
-      local near = meant(field)
+      local near = meant(field, behavior)
       if near then invalid(what, ("unknown callback '%s'; did you mean '%s'?"):format(field, near), field) end
     end
   end
@@ -223,7 +223,7 @@ local function check_name(name)
 end
 
 local function taken(name)
-  error(core.make_error("exists", ("the behaviour '%s' is registered with something else"):format(name),
+  error(core.make_error("name_taken", ("the behaviour '%s' is registered with something else"):format(name),
     { name = name }), 0)
 end
 

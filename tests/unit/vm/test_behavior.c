@@ -124,7 +124,7 @@ static void registering_twice_with_something_else_is_refused(void **state)
     machine_test("local b = { init = function() return 1 end, handle_call = function(_, s) return s end }\n"
                  "dozor.behaviors.register('mine', b) dozor.behaviors.register('mine', b)\n"
                  "eq(dozor.call(dozor.spawn('mine'), 1), 1) eq(dozor.behaviors.get('mine'), b)\n"
-                 "fails('exists', dozor.behaviors.register, 'mine', { init = function() end })\n"
+                 "fails('name_taken', dozor.behaviors.register, 'mine', { init = function() end })\n"
                  "fails('bad_argument', dozor.behaviors.register, 'x', { inti = function() end })\n"
                  "fails('bad_argument', dozor.behaviors.register, 'x', 5) fails('bad_argument', "
                  "dozor.behaviors.register, '', b)\n"

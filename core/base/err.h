@@ -16,7 +16,7 @@
     X(DZ_ECALLFAILED, -8, "call_failed", "the process ended before it replied")                              \
     X(DZ_EUNHANDLED, -9, "unhandled_call", "the behaviour did not take the call")                            \
     X(DZ_ECANNOTWAIT, -10, "cannot_wait", "one cannot wait here")                                            \
-    X(DZ_EINITFAILED, -11, "init_failed", "init raised")                                                     \
+    X(DZ_EINITFAILED, -11, "init_failed", "init did not return")                                                     \
     X(DZ_ENAMETAKEN, -12, "name_taken", "the name is taken")                                                 \
     X(DZ_ENODEID, -13, "invalid_node_id", "not a node id")                                                   \
     X(DZ_ECONFIG, -14, "invalid_config", "invalid configuration")                                            \

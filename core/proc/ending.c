@@ -179,7 +179,7 @@ int dz_process_info(struct dz_thread *t, struct dz_proc *p, struct dz_buf *out)
     p->kind->describe(t, p, &behavior, &memory);
     dz_build_init(&b, out);
     bool native = p->flags & DZ_PROC_NATIVE; /* has no home */
-    dz_build_map(&b, native ? 12 : 14);
+    dz_build_map(&b, native ? 14 : 16);
     if (!native) {
         dz_build_kint(&b, "worker", t->index);
         dz_build_kint(&b, "worker_memory_bytes",
@@ -187,6 +187,10 @@ int dz_process_info(struct dz_thread *t, struct dz_proc *p, struct dz_buf *out)
     }
     dz_build_kstring(&b, "behavior", behavior);
     build_name(&b, rt, p);
+    dz_build_key(&b, "pid");
+    dz_build_pid_of(&b, &rt->nodes, p->pid);
+    dz_build_key(&b, "global"); /* which one, the registry knows */
+    dz_build_bool(&b, native || (p->flags & DZ_PROC_GLOBAL));
     dz_build_kstring(&b, "node_id", dz_nodes_self_id(&rt->nodes));
     dz_build_kstring(&b, "status", status_of(p));
     dz_build_kint(&b, "mailbox", dz_table_messages(p->slot));

@@ -332,7 +332,8 @@ static void answer_info(struct dz_thread *t, struct dz_proc *p, struct dz_msg *m
 {
     struct dz_buf buf;
     dz_buf_init(&buf);
-    int err = dz_process_info(t, p, &buf);
+    /* Who killed it and then asks sees it gone. */
+    int err = p->flags & DZ_PROC_NO_TERMINATE ? DZ_ENOPROC : dz_process_info(t, p, &buf);
     if (err)
         dz_send_error(t, p->pid, m->from, m->ref, err, NULL);
     else

@@ -40,13 +40,13 @@ static int unlink_(lua_State *L)
     return 0;
 }
 
-/* A name nobody has: the notice comes at once. */
-static int down_at_once(lua_State *L, struct dz_proc *p, uint64_t ref)
+/* A name nobody has, or of a node that is not reached: the notice comes at once. */
+static int down_at_once(lua_State *L, struct dz_proc *p, const char *reason, uint64_t ref)
 {
     lua_createtable(L, 0, 3);
     lua_pushliteral(L, "down");
     lua_setfield(L, -2, "type");
-    lua_pushliteral(L, "noproc");
+    lua_pushstring(L, reason);
     lua_setfield(L, -2, "reason");
     dz_vm_push_ref(L, (struct dz_ref){p->pid, ref});
     lua_pushvalue(L, -1);
@@ -57,15 +57,16 @@ static int down_at_once(lua_State *L, struct dz_proc *p, uint64_t ref)
     return 1;
 }
 
-/* monitor(dest) -> ref */
+/* monitor(dest [, reason]) -> ref; with a reason the process is known to be gone, or its node. */
 static int monitor(lua_State *L)
 {
     struct dz_pid pid;
     uint64_t ref;
     struct dz_thread *t = dz_vm_thread(L);
     struct dz_proc *p = dz_vm_self(L);
-    if (!dz_vm_check_dest(L, 1, "dest", &pid))
-        return down_at_once(L, p, dz_rt_next_ref(t->rt));
+    const char *gone = luaL_optstring(L, 2, NULL);
+    if (gone || !dz_vm_check_dest(L, 1, "dest", &pid))
+        return down_at_once(L, p, gone ? gone : "noproc", dz_rt_next_ref(t->rt));
     int err = dz_bond_monitor(t, p, pid, &ref);
     if (err)
         return dz_vm_raise(L, err, "%s", dz_err_text(err));

@@ -3,14 +3,19 @@
 #include "proc/names.h"
 #include "vm/state.h"
 
-static const char *check_name(lua_State *L, int idx, size_t *len)
+static const char *check_name_as(lua_State *L, int idx, const char *argument, size_t *len)
 {
     if (lua_type(L, idx) != LUA_TSTRING)
-        dz_vm_raise_argument(L, "name", "a string", idx);
+        dz_vm_raise_argument(L, argument, "a string", idx);
     const char *name = lua_tolstring(L, idx, len);
     if (*len == 0 || *len > DZ_NAME_MAX || name[0] == '<')
-        dz_vm_raise_argument(L, "name", "1 to 255 bytes, the first of them not \"<\"", idx);
+        dz_vm_raise_argument(L, argument, "1 to 255 bytes, the first of them not \"<\"", idx);
     return name;
+}
+
+static const char *check_name(lua_State *L, int idx, size_t *len)
+{
+    return check_name_as(L, idx, "name", len);
 }
 
 /* register(name [, pid]) */
@@ -37,11 +42,11 @@ static int register_(lua_State *L)
     return lua_error(L);
 }
 
-/* check_name(name): raises unless it may be registered. */
+/* check_name(name, argument): raises unless it may be registered. */
 static int check(lua_State *L)
 {
     size_t len;
-    check_name(L, 1, &len);
+    check_name_as(L, 1, luaL_checkstring(L, 2), &len);
     return 0;
 }
 
@@ -74,6 +79,8 @@ static void collect(void *ctx, const char *name, size_t len, struct dz_pid pid)
 {
     struct collected *c = ctx;
     (void)pid;
+    if (len > 0 && name[0] == '$') /* the core's own */
+        return;
     if (!c->err)
         c->err = dz_buf_append_u16(&c->buf, (uint16_t)len);
     if (!c->err)

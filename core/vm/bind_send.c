@@ -190,7 +190,10 @@ static int ask_named(lua_State *L, const struct named *n, struct dz_msg **take, 
     dz_vm_wait_abandon(L);
     dz_msg_free(*take);
     *take = NULL;
-    return dz_vm_raise(L, err, "%s", dz_err_text(err));
+    dz_vm_push_error(L, err, "%s: %s", n->node, dz_err_text(err));
+    lua_pushstring(L, n->node);
+    lua_setfield(L, -2, "node");
+    return lua_error(L);
 }
 
 /* dz_vm_ask, but the answer may be the primitive's result. */

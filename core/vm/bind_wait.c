@@ -107,10 +107,16 @@ void dz_vm_wait_abandon(lua_State *L)
 
 int dz_wait_not_sent(lua_State *L, struct dz_msg **take, int err)
 {
+    struct dz_pid to = (*take)->kind == DZ_MSG_CALL ? (*take)->to : DZ_PID_NONE;
     dz_vm_wait_abandon(L);
     dz_msg_free(*take);
     *take = NULL;
-    return dz_vm_raise(L, err, "%s", dz_err_text(err));
+    dz_vm_push_error(L, err, "%s", dz_err_text(err));
+    if (!dz_pid_is_none(to)) {
+        dz_vm_push_pid(L, to);
+        lua_setfield(L, -2, "dest");
+    }
+    return lua_error(L);
 }
 
 int dz_vm_ask(lua_State *L, struct dz_msg **take, uint64_t timeout_ns)
@@ -173,9 +179,29 @@ int dz_wait_after_send(lua_State *L, struct dz_vm *vm, struct dz_pid to)
 
 /* --- results --- */
 
+/* Whom the question went to, where result() was told: its argument is at index 1. */
+static bool has_dest(lua_State *L)
+{
+    return lua_type(L, 1) == LUA_TSTRING || lua_type(L, 1) == LUA_TTABLE;
+}
+
+/* result(dest, timeout_ms) says who did not answer, and within what time. */
 static int raise_timeout(lua_State *L)
 {
-    return dz_vm_raise(L, DZ_ETIMEOUT, "%s", dz_err_text(DZ_ETIMEOUT));
+    if (!has_dest(L))
+        return dz_vm_raise(L, DZ_ETIMEOUT, "%s", dz_err_text(DZ_ETIMEOUT));
+    lua_settop(L, 2);
+    if (lua_isnil(L, 2)) {
+        lua_pushnumber(L, 5000);
+        lua_replace(L, 2);
+    }
+    lua_Number ms = lua_tonumber(L, 2);
+    dz_vm_push_error(L, DZ_ETIMEOUT, "no answer within %f ms", ms);
+    lua_pushvalue(L, 1);
+    lua_setfield(L, -2, "dest");
+    lua_pushvalue(L, 2);
+    lua_setfield(L, -2, "timeout_ms");
+    return lua_error(L);
 }
 
 static int refused(lua_State *L)
@@ -189,6 +215,7 @@ static int refused(lua_State *L)
 static int take_reply(lua_State *L, struct dz_vm *vm, struct dz_co *co, struct dz_proc *p)
 {
     struct dz_msg *m = co->wait.reply;
+    int dest = has_dest(L) ? 1 : 0;
     co->wait.reply = NULL;
     dz_process_unwait(vm->thread, p);
     if (!m)
@@ -196,15 +223,15 @@ static int take_reply(lua_State *L, struct dz_vm *vm, struct dz_co *co, struct d
     dz_msg_free(co->held);
     co->held = m;
     if (m->flags & DZ_MSG_FAILED)
-        return dz_vm_raise_term(L, m->data, m->len);
+        return dz_vm_raise_term(L, m->data, m->len, dest);
     dz_codec_decode(L, m->data, m->len, 0);
     co->held = NULL;
     dz_thread_free_message(vm->thread, m);
     return 1;
 }
 
-/* result() -> what was waited for: the answer of a question, nothing for a time; raises its error or timeout.
- */
+/* result([dest, timeout_ms]) -> what was waited for: the answer of a question, nothing for a time; raises its
+ * error or timeout, with whom it was asked of when that is given. */
 int dz_wait_result(lua_State *L)
 {
     struct dz_vm *vm = dz_vm_state(L);

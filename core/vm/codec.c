@@ -53,7 +53,7 @@ static void push_step(lua_State *L, const struct level *l)
         const char *s = lua_tolstring(L, l->key, &len);
         lua_pushfstring(L, is_identifier(s, len) ? ".%s" : "[\"%s\"]", s);
     } else if (type == LUA_TNUMBER) {
-        lua_pushfstring(L, "[%f]", l->key ? lua_tonumber(L, l->key) : (lua_Number)l->index);
+        lua_pushfstring(L, "[%f]", l->key ? lua_tonumber(L, l->key) : (lua_Number)(l->index ? l->index : 1));
     } else if (type == LUA_TBOOLEAN) {
         lua_pushfstring(L, "[%s]", lua_toboolean(L, l->key) ? "true" : "false");
     } else {

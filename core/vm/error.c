@@ -24,9 +24,14 @@ void dz_error_push_where(lua_State *L)
     lua_pushliteral(L, "");
 }
 
-static bool is_misuse(int err)
+/* The caller's line, as `where` of the error table on top; a line it has already, of another process, gives way. */
+static void add_where(lua_State *L)
 {
-    return err == DZ_EARGUMENT || err == DZ_EMESSAGE || err == DZ_ECANNOTWAIT;
+    dz_error_push_where(L);
+    if (lua_objlen(L, -1) > 0)
+        lua_setfield(L, -2, "where");
+    else
+        lua_pop(L, 1);
 }
 
 /* The message is on top and becomes the table's. */
@@ -37,13 +42,7 @@ static void push_table(lua_State *L, int err)
     lua_setfield(L, -2, "message");
     lua_pushstring(L, dz_err_name(err));
     lua_setfield(L, -2, "code");
-    if (is_misuse(err)) {
-        dz_error_push_where(L);
-        if (lua_objlen(L, -1) > 0)
-            lua_setfield(L, -2, "where");
-        else
-            lua_pop(L, 1);
-    }
+    add_where(L);
     lua_rawgeti(L, LUA_REGISTRYINDEX, dz_vm_state(L)->error_meta);
     lua_setmetatable(L, -2);
 }
@@ -99,10 +98,16 @@ int dz_vm_raise_argument(lua_State *L, const char *argument, const char *expecte
     return lua_error(L);
 }
 
-int dz_vm_raise_term(lua_State *L, const uint8_t *data, size_t len)
+int dz_vm_raise_term(lua_State *L, const uint8_t *data, size_t len, int dest)
 {
+    luaL_checkstack(L, 8, "error");
     dz_codec_decode(L, data, len, 0);
     if (lua_istable(L, -1)) {
+        add_where(L);
+        if (dest) {
+            lua_pushvalue(L, dest);
+            lua_setfield(L, -2, "dest");
+        }
         lua_rawgeti(L, LUA_REGISTRYINDEX, dz_vm_state(L)->error_meta);
         lua_setmetatable(L, -2);
     }

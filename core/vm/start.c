@@ -283,8 +283,11 @@ static void answer_init_failed(struct dz_vm *vm, struct dz_proc *p, const struct
     struct dz_build b;
     char text[256];
     char message[320];
+    const char *at;
+    size_t len;
     dz_term_reason_text(reason->data, reason->len, text, sizeof text);
-    snprintf(message, sizeof message, "init raised: %s", text);
+    const char *how = dz_read_find_string(reason->data, reason->len, "traceback", &at, &len) ? "raised" : "ended";
+    snprintf(message, sizeof message, "init %s: %s", how, text);
     dz_buf_init(&buf);
     dz_build_init(&b, &buf);
     dz_build_map(&b, 3);

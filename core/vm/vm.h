@@ -89,7 +89,7 @@ int dz_vm_raise(lua_State *L, int err, const char *format, ...) __attribute__((f
  * missing). */
 int dz_vm_raise_argument(lua_State *L, const char *argument, const char *expected, int index);
 /* Raises the error table in the bytes (a failed REPLY's data). */
-int dz_vm_raise_term(lua_State *L, const uint8_t *data, size_t len);
+int dz_vm_raise_term(lua_State *L, const uint8_t *data, size_t len, int dest);
 
 /* A pid or ref as the Lua string it is. */
 void dz_vm_push_pid(lua_State *L, struct dz_pid pid); /* nil for none */

@@ -38,6 +38,14 @@ function M.text(argument, value)
   if type(value) ~= "string" or value == "" then M.fail(argument, "a string that is not empty", value) end
 end
 
+---@param argument string
+---@param value any
+function M.time(argument, value)
+  if value ~= "infinity" and not (type(value) == "number" and value >= 0) then
+    M.fail(argument, "milliseconds (a number >= 0) or \"infinity\"", value)
+  end
+end
+
 --- How many single-letter changes lie between two words (Levenshtein), for "did you mean".
 local function distance(a, b)
   local row = {}

@@ -9,7 +9,12 @@ local function reason_text(reason)
   return tostring(reason)
 end
 
---- One line for people: where (for misuse), code, message, and the reason of the process that failed.
+local function dest_text(dest)
+  if type(dest) ~= "table" then return tostring(dest) end
+  return ("%s on %s"):format(tostring(dest.name), tostring(dest.node))
+end
+
+--- One line for people: where, code, message, and the reason of the process that failed.
 ---@param err dozor.Error
 ---@return string
 function M.text(err)
@@ -17,7 +22,14 @@ function M.text(err)
   if err.where then parts[#parts + 1] = err.where end
   parts[#parts + 1] = tostring(err.code)
   if err.message ~= nil then parts[#parts + 1] = tostring(err.message) end
-  if err.reason ~= nil and err.code == "call_failed" then parts[#parts + 1] = reason_text(err.reason) end
+  local dest = err.dest ~= nil and dest_text(err.dest)
+  if dest and not tostring(err.message):find(dest, 1, true) then
+    parts[#parts] = ("%s (asked: %s)"):format(parts[#parts], dest)
+  end
+  if err.reason ~= nil and (err.code == "call_failed" or err.code == "init_failed") then
+    local reason = reason_text(err.reason)
+    if not tostring(err.message):find(reason, 1, true) then parts[#parts + 1] = reason end
+  end
   return table.concat(parts, ": ")
 end
 

@@ -67,8 +67,8 @@ local function spawn_with(what, args, opts)
     check.fail("what", "a registered name: tables and functions stay on their worker", what)
   end
   if own_worker and not node then flags = flags + OWN_WORKER end
-  if opts.name ~= nil then core.check_name(opts.name) end
-  if opts.global ~= nil then core.check_name(opts.global) end
+  if opts.name ~= nil then core.check_name(opts.name, "opts.name") end
+  if opts.global ~= nil then core.check_name(opts.global, "opts.global") end
   local messages, bytes = mailbox_limits(opts.mailbox_limit)
   local timeout = opts.timeout_ms
   if timeout == nil and node then timeout = 10000 end
@@ -116,7 +116,7 @@ M.reply = core.reply
 function M.call(dest, msg, timeout_ms)
   local given, reply = core_call(dest, msg, timeout_ms)
   if given then return reply end
-  return result()
+  return result(dest, timeout_ms)
 end
 
 local function remaining(deadline)
@@ -155,9 +155,7 @@ function M.receive(timeout_ms, match)
     found, msg = take()
     return msg
   end
-  if timeout_ms ~= nil and timeout_ms ~= "infinity" and not (type(timeout_ms) == "number" and timeout_ms >= 0) then
-    check.fail("timeout_ms", "milliseconds (a number >= 0) or \"infinity\"", timeout_ms)
-  end
+  if timeout_ms ~= nil then check.time("timeout_ms", timeout_ms) end
   check.func("match", match)
   return receive_matching(timeout_ms, match)
 end
@@ -205,6 +203,14 @@ local function resolve(dest, argument)
   return core.result_sender()
 end
 
+--- The same; and the code of the error when its node cannot be reached.
+local function resolve_reachable(dest)
+  local ok, found = pcall(resolve, dest, "dest")
+  if ok then return found end
+  if found.code ~= "noconnection" then error(found, 0) end
+  return nil, found.code
+end
+
 local function wait_for_stop(dest, reason, timeout_ms)
   if core.ask("stop", dest, reason, timeout_ms) == false then return true end
   local ok, err = pcall(result)
@@ -234,6 +240,7 @@ function M.stop(dest, reason, timeout_ms)
     if dest == nil then check.fail("dest", "a pid, a registered name or { name =, node = }", dest) end
     return
   end
+  if timeout_ms ~= nil then check.time("timeout_ms", timeout_ms) end
   if pid == core.self() or core.whereis_dest(pid) == core.self() then core.exit(reason) end
   if wait_for_stop(pid, reason, timeout_ms) then return end
   if timeout_ms == nil and is_supervisor(pid) then
@@ -247,22 +254,47 @@ end
 --- Ends a process at once; others see the reason "killed", `terminate` does not run.
 ---@param dest dozor.Dest
 function M.kill(dest)
-  local pid = resolve(dest, "dest")
+  local pid = resolve_reachable(dest)
   if pid == nil and dest ~= nil then return end
   core.kill(pid)
   core.check_doomed()
+  if core.alive_here(pid) then pcall(wait_for_stop, pid, "killed", 1000) end
 end
 
 -- -------------------------------------------------------------------------------------------------------- questions --
+
+local function ask_info(dest)
+  if core.ask("info", dest, nil, 5000) == false then return nil end
+  return result()
+end
+
+local function global_name(pid)
+  core.request(core.system(), request.GLOBAL_NAMES, nil, 5000)
+  local first
+  for name, owner in pairs(result()) do
+    if owner == pid and (not first or name < first) then first = name end
+  end
+  return first
+end
+
+--- The process knows that it has a cluster-wide name, the registry which.
+local function with_global(info)
+  if not info then return nil end
+  if info.global then
+    local ok, name = pcall(global_name, info.pid)
+    info.global = ok and name
+  end
+  info.global, info.pid = info.global or nil, nil
+  return info
+end
 
 --- What is known of a process, or nil.
 ---@param dest dozor.Dest
 ---@return dozor.Info?
 function M.info(dest)
-  if dest == core.self() then return core.own_info() end
-  if core.ask("info", dest, nil, 5000) == false then return nil end
-  local ok, info = pcall(result)
-  if ok then return info end
+  if dest == core.self() then return with_global(core.own_info()) end
+  local ok, info = pcall(ask_info, dest)
+  if ok then return with_global(info) end
   if info.code == "noproc" or info.code == "noconnection" then return nil end
   error(info, 0)
 end
@@ -301,8 +333,8 @@ M.trap_exit = core.trap_exit
 ---@param dest dozor.Dest
 ---@return dozor.Ref
 function M.monitor(dest)
-  local target = resolve(dest, "dest")
-  if target == nil and dest ~= nil then target = dest.name end
+  local target, why = resolve_reachable(dest)
+  if target == nil and dest ~= nil then return core.monitor(dest.name, why or "noproc") end
   return core.monitor(target)
 end
 

@@ -86,10 +86,6 @@ struct dz_supervisor {
     struct dz_buf failure; /* what the one who asked for it is told when it never became ready */
 };
 
-static inline struct dz_rt *dz_supervisor_rt(const struct dz_supervisor *s)
-{
-    return s->driver->rt;
-}
 static inline struct dz_pid dz_supervisor_pid(const struct dz_supervisor *s)
 {
     return s->native->proc.pid;

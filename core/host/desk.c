@@ -15,7 +15,7 @@
 #include "proc/send.h"
 
 /* Notices from any thread to the native itself. */
-enum desk_notice { NOTICE_WATCH = 200, NOTICE_UNWATCH, NOTICE_CLOSE };
+enum desk_notice { NOTICE_WATCH = 200, NOTICE_UNWATCH };
 
 struct question {
     struct dz_heap_node deadline;
@@ -360,8 +360,6 @@ static void take_notice(struct dz_desk *d, struct dz_thread *t, struct dz_native
         make_watch(d, t, n, m->ref);
     else if (m->code == NOTICE_UNWATCH)
         drop_watch(d, t, n, m->ref);
-    else if (m->code == NOTICE_CLOSE)
-        dz_native_finish(t, n, t->rt->reasons[DZ_REASON_SHUTDOWN]);
 }
 
 static void handle(struct dz_thread *t, struct dz_native *n, struct dz_msg *m)
@@ -395,9 +393,4 @@ int dz_desk_start(struct dz_desk *d, struct dz_thread *t)
     d->open = true;
     pthread_mutex_unlock(&d->lock);
     return DZ_OK;
-}
-
-void dz_desk_close(struct dz_desk *d, struct dz_thread *t)
-{
-    notice(d, t, NOTICE_CLOSE, 0);
 }

@@ -33,10 +33,8 @@ struct dz_desk {
 
 int dz_desk_init(struct dz_desk *d, struct dz_host *host);
 void dz_desk_fini(struct dz_desk *d);
-/* Makes the native. On the system thread. */
+/* Makes the native. On the system thread. It is killed when the host stops: open questions are answered DZ_ECLOSED. */
 int dz_desk_start(struct dz_desk *d, struct dz_thread *t);
-/* No more questions; those open are answered DZ_ECLOSED. Any thread. */
-void dz_desk_close(struct dz_desk *d, struct dz_thread *t);
 
 /* Prepares a question: the ref its answer will carry. timeout_ms DZ_INFINITY: no deadline. */
 int dz_desk_ask(struct dz_desk *d, struct dz_thread *t, uint64_t timeout_ms, dz_desk_done done, void *ctx, uint64_t *ref);

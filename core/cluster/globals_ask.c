@@ -5,6 +5,7 @@
  * Fails:   see globals.h. */
 #include "cluster/globals_parts.h"
 
+#include <stdio.h>
 #include <string.h>
 #include "base/alloc.h"
 #include "base/assert.h"
@@ -76,7 +77,9 @@ static void reply_taken(struct dz_globals *g, const struct dz_global_claim *c, s
     dz_build_init(&b, &buf);
     dz_build_map(&b, 4);
     dz_build_kstring(&b, "code", dz_err_name(DZ_ENAMETAKEN));
-    dz_build_kstring(&b, "message", dz_err_text(DZ_ENAMETAKEN));
+    char text[DZ_NAME_MAX + 40];
+    snprintf(text, sizeof text, "the cluster-wide name %.*s is taken", (int)c->name_len, c->name);
+    dz_build_kstring(&b, "message", text);
     dz_build_key(&b, "name");
     dz_build_string(&b, c->name, c->name_len);
     dz_build_key(&b, "owner");

@@ -11,7 +11,8 @@
 #include "term/build.h"
 #include "term/read.h"
 
-#define TEXT_MAX 512
+#define TEXT_MAX 1024
+#define DETAIL_MAX 640 /* leaves room for the ids behind it */
 
 struct dz_sup_kept {
     struct dz_sup_kept *next;
@@ -249,13 +250,15 @@ static void finish_error(struct dz_buf *buf, struct dz_build *b, int code, struc
     dz_buf_fini(buf);
 }
 
-static void begin_error(struct dz_sup *s, struct dz_build *b, int code, const char *child_id, uint32_t more)
+/* `text` says what happened; the message adds whose child it was. */
+static void begin_error(struct dz_sup *s, struct dz_build *b, int code, const char *text, const char *child_id,
+                        uint32_t more)
 {
     char message[TEXT_MAX];
     if (child_id != NULL)
-        snprintf(message, sizeof message, "%s (supervisor %s, child %s)", dz_err_text(code), s->id, child_id);
+        snprintf(message, sizeof message, "%s (supervisor %s, child %s)", text, s->id, child_id);
     else
-        snprintf(message, sizeof message, "%s (supervisor %s)", dz_err_text(code), s->id);
+        snprintf(message, sizeof message, "%s (supervisor %s)", text, s->id);
     dz_build_map(b, 3 + (child_id != NULL) + more);
     dz_build_kstring(b, "code", dz_err_name(code));
     dz_build_kstring(b, "message", message);
@@ -271,7 +274,7 @@ void dz_report_error(struct dz_sup *s, uint64_t requester, int code, const char 
     struct dz_sup_blob error = {NULL, 0};
     dz_buf_init(&buf);
     dz_build_init(&b, &buf);
-    begin_error(s, &b, code, child_id, 0);
+    begin_error(s, &b, code, dz_err_text(code), child_id, 0);
     finish_error(&buf, &b, code, &error);
     reply_error(s, requester, code, &error);
 }
@@ -323,11 +326,23 @@ static uint32_t open_detail(const struct dz_sup_failure *f, struct dz_read *r)
     return f->detail != NULL && dz_read_map(r, &count) == DZ_OK ? count : 0;
 }
 
+/* The detail's own message, which names what was looked for and where, as far as it fits. */
+static const char *detail_text(const struct dz_sup_failure *f, char text[DETAIL_MAX])
+{
+    const char *message;
+    size_t len;
+    if (f->detail == NULL || !dz_read_find_string(f->detail, f->detail_len, "message", &message, &len))
+        return dz_err_text(f->code);
+    snprintf(text, DETAIL_MAX, "%.*s", (int)len, message);
+    return text;
+}
+
 /* The driver's table with its own fields, and whose child it was. */
 static void build_kept_fields(struct dz_sup *s, struct dz_build *b, const char *child_id,
                               const struct dz_sup_failure *f)
 {
     struct dz_read r, again;
+    char text[DETAIL_MAX];
     const char *key;
     const uint8_t *value;
     size_t key_len, len;
@@ -335,7 +350,7 @@ static void build_kept_fields(struct dz_sup *s, struct dz_build *b, const char *
     again = r;
     for (uint32_t i = 0; i < count; i++)
         kept += next_field(&r, &key, &key_len, &value, &len);
-    begin_error(s, b, f->code, child_id, kept);
+    begin_error(s, b, f->code, detail_text(f, text), child_id, kept);
     for (uint32_t i = 0; i < count; i++) {
         if (!next_field(&again, &key, &key_len, &value, &len))
             continue;
@@ -356,7 +371,7 @@ int dz_report_start_error(struct dz_sup *s, struct dz_sup_child *c, const struct
     if (code != DZ_ECHILDSTART) {
         build_kept_fields(s, &b, child_id, f);
     } else {
-        begin_error(s, &b, code, child_id, 1);
+        begin_error(s, &b, code, dz_err_text(code), child_id, 1);
         if (f->detail != NULL)
             dz_build_kraw(&b, "cause", f->detail, f->detail_len);
         else

@@ -93,12 +93,12 @@ static int sup_auto_shutdown(struct dz_spec_reader *x, struct dz_read *r, void *
 
 static int sup_name(struct dz_spec_reader *x, struct dz_read *r, void *target)
 {
-    return dz_spec_reader_name(x, r, &((struct draft *)target)->spec->name);
+    return dz_spec_reader_registered(x, r, &((struct draft *)target)->spec->name);
 }
 
 static int sup_global(struct dz_spec_reader *x, struct dz_read *r, void *target)
 {
-    return dz_spec_reader_name(x, r, &((struct draft *)target)->global_name);
+    return dz_spec_reader_registered(x, r, &((struct draft *)target)->global_name);
 }
 
 static int sup_on_loss(struct dz_spec_reader *x, struct dz_read *r, void *target)

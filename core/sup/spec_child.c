@@ -58,12 +58,12 @@ static int child_args(struct dz_spec_reader *x, struct dz_read *r, void *target)
 
 static int child_name(struct dz_spec_reader *x, struct dz_read *r, void *target)
 {
-    return dz_spec_reader_name(x, r, &((struct dz_child_spec *)target)->name);
+    return dz_spec_reader_registered(x, r, &((struct dz_child_spec *)target)->name);
 }
 
 static int child_global(struct dz_spec_reader *x, struct dz_read *r, void *target)
 {
-    return dz_spec_reader_name(x, r, &((struct dz_child_spec *)target)->global_name);
+    return dz_spec_reader_registered(x, r, &((struct dz_child_spec *)target)->global_name);
 }
 
 static int child_restart(struct dz_spec_reader *x, struct dz_read *r, void *target)

@@ -190,6 +190,16 @@ int dz_spec_reader_name(struct dz_spec_reader *x, struct dz_read *r, char **out)
     return *out ? DZ_OK : dz_spec_reader_fail(x, DZ_ENOMEM, "out of memory");
 }
 
+int dz_spec_reader_registered(struct dz_spec_reader *x, struct dz_read *r, char **out)
+{
+    const char *s;
+    size_t len;
+    struct dz_read copy = *r;
+    if (dz_read_string(&copy, &s, &len) == DZ_OK && len > 0 && s[0] == '<')
+        return dz_spec_reader_wrong(x, r, "a name that does not begin with \"<\"");
+    return dz_spec_reader_name(x, r, out);
+}
+
 int dz_spec_reader_bool(struct dz_spec_reader *x, struct dz_read *r, bool *out)
 {
     return dz_read_bool(r, out) == DZ_OK ? DZ_OK : dz_spec_reader_wrong(x, r, "true or false");

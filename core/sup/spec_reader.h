@@ -48,6 +48,8 @@ int dz_spec_reader_table(struct dz_spec_reader *x, struct dz_read *r, const stru
 int dz_spec_reader_list(struct dz_spec_reader *x, struct dz_read *r, const char *expected, uint32_t *count);
 
 int dz_spec_reader_name(struct dz_spec_reader *x, struct dz_read *r, char **out);
+/* The same for a name a process is registered under: "<" is how a pid begins. */
+int dz_spec_reader_registered(struct dz_spec_reader *x, struct dz_read *r, char **out);
 int dz_spec_reader_bool(struct dz_spec_reader *x, struct dz_read *r, bool *out);
 /* The index of the string among `words`. */
 int dz_spec_reader_word(struct dz_spec_reader *x, struct dz_read *r, const char *const *words, int count,

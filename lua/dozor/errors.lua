@@ -4,9 +4,11 @@ local meta = debug.getregistry()["dozor.error"]
 
 local M = {}
 
+--- What a reason or a cause says, and what was behind that: a child's supervisor names its own child's failure.
 local function reason_text(reason)
-  if type(reason) == "table" then return tostring(reason.message or reason.code or "a table") end
-  return tostring(reason)
+  if type(reason) ~= "table" then return tostring(reason) end
+  local text = tostring(reason.message or reason.code or "a table")
+  return reason.cause == nil and text or ("%s: %s"):format(text, reason_text(reason.cause))
 end
 
 local function dest_text(dest)
@@ -14,7 +16,7 @@ local function dest_text(dest)
   return ("%s on %s"):format(tostring(dest.name), tostring(dest.node))
 end
 
---- One line for people: where, code, message, and the reason of the process that failed.
+--- One line for people: where, code, message, and the cause or the reason of the process that failed.
 ---@param err dozor.Error
 ---@return string
 function M.text(err)
@@ -30,6 +32,7 @@ function M.text(err)
     local reason = reason_text(err.reason)
     if not tostring(err.message):find(reason, 1, true) then parts[#parts + 1] = reason end
   end
+  if err.cause ~= nil then parts[#parts + 1] = reason_text(err.cause) end
   return table.concat(parts, ": ")
 end
 

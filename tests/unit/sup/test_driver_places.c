@@ -242,8 +242,8 @@ static void an_inner_start_that_fails_is_the_cause(void **state)
     tree_note(&w, "%s", tree_text(w.last.data, w.last.len, text, sizeof text));
     tree_expect(
         &w,
-        "{code=behavior_not_found,message=no such behaviour (supervisor top, child in),supervisor_id=top,chil"
-        "d_id=in};");
+        "{code=behavior_not_found,message=no such behaviour (supervisor inner, child x) "
+        "(supervisor top, child in),supervisor_id=top,child_id=in};");
     tree_fini(&w);
 }
 

@@ -189,6 +189,11 @@ static void wrong_values_say_what_would_be_valid(void **state)
     expect_error("{ node_selector = { node = \"nowhere\" } }", DZ_ESPEC, "node_selector.node",
                  "name@host:port");
     expect_error("{ name = \"a\", global = \"b\" }", DZ_ESPEC, "", "differ");
+    expect_error("{ name = \"<a>\" }", DZ_ESPEC, "name", "does not begin with");
+    expect_error("{ children = { { id = \"a\", behavior = \"w\", name = \"<a\" } } }", DZ_ESPEC,
+                 "children[1].name", "does not begin with");
+    expect_error("{ children = { { id = \"a\", behavior = \"w\", global = \"<a\" } } }", DZ_ESPEC,
+                 "children[1].global", "does not begin with");
     expect_error("{ children = 7 }", DZ_ESPEC, "children", "list");
     expect_error("{ children = { 7 } }", DZ_ESPEC, "children[1]", "table");
     expect_error("\"spec\"", DZ_ESPEC, "", "expected a table");

@@ -19,6 +19,12 @@ foreach(example auto_shutdown crash_restart logging_flat logging_system worker_p
     -P ${CMAKE_CURRENT_LIST_DIR}/compare.cmake)
   set_tests_properties(example/${name} PROPERTIES TIMEOUT 90 LABELS example)
 endforeach()
+# Those of several nodes run on ports nobody listens on.
+foreach(example across_nodes geo)
+  add_test(NAME example/${example} COMMAND bash ${CMAKE_CURRENT_LIST_DIR}/compare_up.sh $<TARGET_FILE:dozor-bin>
+    ${PROJECT_SOURCE_DIR}/examples/${example}/cluster.lua ${CMAKE_CURRENT_LIST_DIR}/expected/${example}.txt)
+  set_tests_properties(example/${example} PROPERTIES TIMEOUT 90 LABELS example)
+endforeach()
 add_test(NAME example/failover COMMAND dozor-bin up ${PROJECT_SOURCE_DIR}/scripts/failover.lua)
 set_tests_properties(example/failover PROPERTIES TIMEOUT 90 LABELS example RESOURCE_LOCK failover_ports)
 

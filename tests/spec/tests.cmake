@@ -1,5 +1,5 @@
 # The Lua API's specs: each file is a test, run by the built program.
-foreach(spec values process bonds corners behaviors supervisor spec_errors events tools sup_fields sup_order sup_restart sup_events sup_corner)
+foreach(spec values process bonds corners behaviors supervisor spec_errors events tools sup_fields sup_order sup_restart sup_events sup_corner sup_motion)
   add_test(NAME spec/${spec}
     COMMAND dozor-bin run --log-level off ${CMAKE_CURRENT_LIST_DIR}/run.lua ${CMAKE_CURRENT_LIST_DIR}/${spec}_spec.lua)
   set_tests_properties(spec/${spec} PROPERTIES TIMEOUT 120 LABELS spec)

@@ -36,3 +36,10 @@ if(NOT DOZOR_SANITIZE MATCHES "thread")
     ${CMAKE_CURRENT_LIST_DIR}/run.lua ${CMAKE_CURRENT_LIST_DIR}/memory_spec.lua)
   set_tests_properties(spec/runaway spec/memory PROPERTIES TIMEOUT 120 LABELS spec ENVIRONMENT ASAN_OPTIONS=detect_leaks=0)
 endif()
+
+# 100,000 processes: only where they are fast.
+if(NOT DOZOR_SANITIZE AND NOT DOZOR_COVERAGE)
+  add_test(NAME spec/scale
+    COMMAND dozor-bin run --log-level off ${CMAKE_CURRENT_LIST_DIR}/run.lua ${CMAKE_CURRENT_LIST_DIR}/scale_spec.lua)
+  set_tests_properties(spec/scale PROPERTIES TIMEOUT 120 LABELS spec)
+endif()

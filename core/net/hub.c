@@ -1,6 +1,6 @@
 /* hub.c - the table of peers, the operations of dz_transport, deadlines, and the life of a connection.
  * Owns:    as hub.h says.
- * Threads: send, send_membership, heartbeat and backlog any; the rest the loop's.
+ * Threads: send, has_room, send_membership, heartbeat and backlog any; the rest the loop's.
  * Fails:   as transport.h says. */
 #include "net/hub.h"
 #include <string.h>
@@ -461,6 +461,12 @@ static int op_send(struct dz_transport *t, uint64_t peer, uint64_t key, const vo
     return l ? dz_link_send(l, peer, key, data, len, flags) : DZ_ENOCONNECTION;
 }
 
+static bool op_has_room(struct dz_transport *t, uint64_t peer, size_t len)
+{
+    struct dz_link *l = find(t, peer);
+    return !l || dz_link_has_room(l, peer, len);
+}
+
 static int op_send_membership(struct dz_transport *t, uint64_t peer, const void *data, size_t len)
 {
     struct dz_link *l = find(t, peer);
@@ -585,6 +591,7 @@ static const struct dz_transport_ops operations = {
     .dial = op_dial,
     .forget = op_forget,
     .send = op_send,
+    .has_room = op_has_room,
     .send_membership = op_send_membership,
     .heartbeat = op_heartbeat,
     .last_heard = op_last_heard,

@@ -328,6 +328,14 @@ size_t dz_link_backlog(struct dz_link *l, uint64_t peer_no)
     return bytes;
 }
 
+bool dz_link_has_room(struct dz_link *l, uint64_t peer_no, size_t len)
+{
+    pthread_mutex_lock(&l->queue);
+    bool room = !peer_no || l->peer_no != peer_no || dz_session_has_room(&l->session, len);
+    pthread_mutex_unlock(&l->queue);
+    return room;
+}
+
 int dz_link_receive(struct dz_link *l, const struct dz_frame *frame, const uint8_t **data, size_t *len,
                     struct dz_buf *big)
 {

@@ -3,7 +3,7 @@
  * Threads: two locks, taken in this order and never held while an event is delivered:
  *            wire  - the channel, its `out`, and writing to the connection;
  *            queue - the session, the urgent frames, the peer number.
- *          send, send_urgent and pump: any thread. Everything else, and the fields marked so: the loop's thread.
+ *          send, has_room, send_urgent and pump: any thread. Everything else, and the fields marked so: the loop's thread.
  * Fails:   each function says how.
  * A sender queues under `queue` and then tries for `wire`: whoever gets it seals and writes all that is queued, also
  * what others queue meanwhile; nobody waits for a socket. What the socket does not take is written by the loop. */
@@ -119,6 +119,8 @@ int dz_link_send(struct dz_link *l, uint64_t peer_no, uint64_t key, const void *
 int dz_link_send_urgent(struct dz_link *l, uint64_t peer_no, struct dz_frame *frame);
 void dz_link_pump(struct dz_link *l);
 size_t dz_link_backlog(struct dz_link *l, uint64_t peer_no);
+/* As dz_transport_ops.has_room. */
+bool dz_link_has_room(struct dz_link *l, uint64_t peer_no, size_t len);
 
 /* A session frame came: as dz_session_receive; ACK and HEARTBEAT: 0 or DZ_EFORMAT. An assembled message is moved to
  * `big` (initialised, empty), so that it outlives the session while its event is delivered. */

@@ -76,13 +76,25 @@ static unsigned lane_of(uint64_t key)
     return (unsigned)((key * 0x9e3779b97f4a7c15u) >> 32) % DZ_FRAME_LANES;
 }
 
+static bool fits(const struct dz_session *s, size_t len, size_t limit)
+{
+    /* One message of any size passes when nothing waits, whatever the limit is. */
+    return s->pending == 0 || s->pending + len + DZ_SESSION_OVERHEAD <= limit;
+}
+
+/* Once full, it stays so until half is free: else small messages would take all that becomes free, and a large one
+ * would never find room. */
+bool dz_session_has_room(const struct dz_session *s, size_t len)
+{
+    return fits(s, len, s->limit) && (!s->blocked || s->pending <= s->limit / 2);
+}
+
 int dz_session_send(struct dz_session *s, uint64_t key, const void *data, size_t len, unsigned flags)
 {
     if (len == 0 || len > DZ_NET_MAX_MESSAGE)
         return len ? DZ_ETOOLARGE : DZ_EARGUMENT;
-    size_t limit = flags & DZ_SEND_RESERVED ? s->limit + s->limit / 4 : s->limit;
-    /* One message of any size passes when nothing waits, whatever the limit is. */
-    if (s->pending > 0 && s->pending + len + DZ_SESSION_OVERHEAD > limit) {
+    bool reserved = flags & DZ_SEND_RESERVED;
+    if (!(reserved ? fits(s, len, s->limit + s->limit / 4) : dz_session_has_room(s, len))) {
         s->blocked = true;
         return DZ_EOVERLOADED;
     }

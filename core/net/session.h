@@ -31,7 +31,7 @@ struct dz_session {
     uint64_t id;
     size_t limit;   /* bytes of messages queued or not acknowledged */
     size_t pending; /* those bytes, each message with DZ_SESSION_OVERHEAD */
-    bool blocked;   /* a send was refused; cleared by dz_session_unblocked */
+    bool blocked;   /* a send was refused; until half is free only what has reserved room gets in */
     struct dz_session_lane lanes[DZ_FRAME_LANES];
     struct dz_list turns;
     struct dz_session_sent *sent; /* ring: frames numbered first_sent .. next_number - 1 */
@@ -51,6 +51,8 @@ struct dz_session {
 void dz_session_init(struct dz_session *s, uint64_t id, size_t limit);
 void dz_session_fini(struct dz_session *s);
 
+/* Whether a message of that size is taken without reserved room. */
+bool dz_session_has_room(const struct dz_session *s, size_t len);
 /* Queues a copy. DZ_SEND_RESERVED may fill a quarter beyond the limit. */
 int dz_session_send(struct dz_session *s, uint64_t key, const void *data, size_t len, unsigned flags);
 /* Whether `next` would give a frame. */

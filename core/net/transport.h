@@ -1,7 +1,7 @@
 /* transport.h - what the cluster layer sees of the network: sessions with peers, and what happens to them.
  * Owns:    nothing; an implementation (transport_uv.h, or the simulator's) fills dz_transport_ops and calls the owner's
  *          dz_transport_events.
- * Threads: `send` and `send_membership` any; every other operation, and every event, the transport's own thread (the one
+ * Threads: `send`, `has_room` and `send_membership` any; every other operation, and every event, the transport's own thread (the one
  *          that runs its loop). Events may call any operation.
  * Fails:   each operation says how; nothing is reported twice, both as a result and as an event.
  *
@@ -126,10 +126,14 @@ struct dz_transport_ops {
     /* Dials node_id no more (but for an open session, which stands). */
     void (*forget)(struct dz_transport *t, const char *node_id);
     /* Queues one message; bytes are copied. Messages of one key keep their order, different keys take turns.
-     * DZ_ENOCONNECTION: the session is over. DZ_EOVERLOADED: full, wait for `writable`. DZ_ETOOLARGE, DZ_ENOMEM.
+     * DZ_ENOCONNECTION: the session is over. DZ_EOVERLOADED: full, and so for everybody until half of the bound is free
+     * (`writable`) but for those with DZ_SEND_RESERVED. DZ_ETOOLARGE, DZ_ENOMEM.
      * Not connected is no error: the message waits for the connection. */
     int (*send)(struct dz_transport *t, uint64_t peer, uint64_t key, const void *data, size_t len,
                 unsigned flags);
+    /* Any thread. Whether a send of that size without the reserve would not be told DZ_EOVERLOADED now: for those who
+     * would make many bytes for nothing. */
+    bool (*has_room)(struct dz_transport *t, uint64_t peer, size_t len);
     /* Unnumbered, overtakes messages, lost with the connection. DZ_ENOCONNECTION when there is none now, DZ_EOVERLOADED,
      * DZ_ETOOLARGE, DZ_ENOMEM. */
     int (*send_membership)(struct dz_transport *t, uint64_t peer, const void *data, size_t len);

@@ -113,14 +113,22 @@ static int op_send(struct dz_transport *t, uint64_t peer, uint64_t key, const vo
 {
     struct mem_host *h = host_of(t);
     int other = find_peer(h, peer);
-    (void)flags;
     if (other < 0 || !h->alive)
         return DZ_ENOCONNECTION;
     if (h->net->refuse_sends > 0) {
         h->net->refuse_sends--;
         return DZ_EOVERLOADED;
     }
+    if (h->net->room && len > h->net->room && !(flags & DZ_SEND_RESERVED))
+        return DZ_EOVERLOADED;
     return put(h, other, key, data, len, false, NULL);
+}
+
+static bool op_has_room(struct dz_transport *t, uint64_t peer, size_t len)
+{
+    struct mem_host *h = host_of(t);
+    (void)peer;
+    return !h->net->room || len <= h->net->room;
 }
 
 static int op_send_membership(struct dz_transport *t, uint64_t peer, const void *data, size_t len)
@@ -225,6 +233,7 @@ static const struct dz_transport_ops ops = {
     .dial = op_dial,
     .forget = op_forget,
     .send = op_send,
+    .has_room = op_has_room,
     .send_membership = op_send_membership,
     .heartbeat = op_heartbeat,
     .last_heard = op_last_heard,

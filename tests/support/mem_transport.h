@@ -53,6 +53,7 @@ struct mem_net {
     bool cut[MEM_HOSTS][MEM_HOSTS];
     bool muted[MEM_HOSTS][MEM_HOSTS];
     int refuse_sends; /* so many sends are answered DZ_EOVERLOADED */
+    size_t room;      /* larger messages find none but the reserved room; 0: no bound */
 };
 
 void mem_net_init(struct mem_net *net);

@@ -174,9 +174,15 @@ static void a_full_session_refuses_until_half_of_it_is_free(void **state)
     assert_true(reserved >= 20 && a.pending <= 125000);
     while (dz_session_next(&a, &f) == 1)
         ;
-    assert_int_equal(dz_session_acknowledged(&a, sent / 4), 0);
+    assert_int_equal(dz_session_acknowledged(&a, sent / 2), 0);
+    assert_true(a.pending < 90000 && a.pending > 50000); /* there would be room, but a large one waits for more */
     assert_false(dz_session_unblocked(&a));
+    assert_false(dz_session_has_room(&a, 1));
+    assert_int_equal(dz_session_send(&a, 1, data, 1, 0), DZ_EOVERLOADED);
+    assert_int_equal(dz_session_send(&a, 1, data, 1, DZ_SEND_RESERVED), 0);
     assert_int_equal(dz_session_acknowledged(&a, sent), 0);
+    assert_true(dz_session_has_room(&a, 40000));
+    assert_false(dz_session_has_room(&a, 90000));
     assert_true(dz_session_unblocked(&a));
     assert_false(dz_session_unblocked(&a)); /* told once */
     assert_int_equal(dz_session_send(&a, 1, data, sizeof(data), 0), 0);

@@ -11,12 +11,73 @@
 #include "cluster/state.h"
 #include "proc/process.h"
 #include "proc/send.h"
+#include "term/build.h"
+#include "term/read.h"
+#include "term/term.h"
 
 /* --- out --- */
 
-static bool is_counted(const struct dz_msg *m)
+/* A link's reserved room is for what must not be refused, so for small things only: a message with more than that finds
+ * room beside the others, or is made short. */
+#define RESERVED_MAX 4096u
+#define BRIEF_MAX    256u
+
+/* Its sender waits, or is told. */
+static bool is_refusable(const struct dz_msg *m)
 {
-    return m->kind == DZ_MSG_SEND || m->kind == DZ_MSG_CAST || m->kind == DZ_MSG_CALL;
+    return m->kind == DZ_MSG_SEND || m->kind == DZ_MSG_CAST || m->kind == DZ_MSG_CALL ||
+           (m->flags & DZ_MSG_PATIENT);
+}
+
+static void replace(struct dz_msg **take, struct dz_msg *by)
+{
+    const struct dz_msg *m = *take;
+    by->from = m->from;
+    by->to = m->to;
+    by->ref = m->ref;
+    by->code = m->code;
+    dz_msg_free(*take);
+    *take = by;
+}
+
+/* What a process and those who know it need of its exit reason: the class, and the first words. */
+static struct dz_msg *with_brief_reason(const struct dz_msg *m)
+{
+    char text[BRIEF_MAX / 2];
+    const char *code = "error";
+    size_t code_len = strlen(code), text_len = dz_term_reason_text(m->data, m->len, text, sizeof text);
+    struct dz_buf buf;
+    struct dz_build b;
+    if (dz_read_find_string(m->data, m->len, "code", &code, &code_len) && code_len > BRIEF_MAX / 4)
+        code_len = BRIEF_MAX / 4;
+    dz_buf_init(&buf);
+    dz_build_init(&b, &buf);
+    dz_build_map(&b, 2);
+    dz_build_key(&b, "code");
+    dz_build_string(&b, code, code_len);
+    dz_build_key(&b, "message");
+    dz_build_string(&b, text, text_len);
+    struct dz_msg *brief = dz_build_done(&b) ? NULL : dz_msg_new_copy((enum dz_msg_kind)m->kind, buf.data, buf.len);
+    dz_buf_fini(&buf);
+    return brief;
+}
+
+/* Puts a small message in the place of one that finds no room and may not be refused. False: there is none. */
+static bool make_brief(struct dz_msg **take)
+{
+    const struct dz_msg *m = *take;
+    struct dz_msg *brief = NULL;
+    if (m->len <= BRIEF_MAX)
+        return false;
+    if (m->kind == DZ_MSG_REPLY)
+        brief = dz_send_make_error(m->from, m->to, m->ref, DZ_EOVERLOADED,
+                                   "the link to the caller's node has no room for the answer");
+    else if (m->kind == DZ_MSG_DOWN || m->kind == DZ_MSG_EXIT || m->kind == DZ_MSG_STOP ||
+             m->kind == DZ_MSG_PARENT_EXIT || m->kind == DZ_MSG_CHILD_EXIT)
+        brief = with_brief_reason(m);
+    if (brief)
+        replace(take, brief);
+    return brief != NULL;
 }
 
 struct broken {
@@ -36,7 +97,7 @@ static void end_broken(struct dz_thread *t, void *arg)
     dz_free(b);
 }
 
-/* A signal found even the reserved room full: dropping it would break a promise, so the session is over
+/* A small signal found even the reserved room full: dropping it would break a promise, so the session is over
  * instead. */
 static void give_up(struct dz_cluster *c, struct dz_thread *from, uint64_t peer)
 {
@@ -48,29 +109,39 @@ static void give_up(struct dz_cluster *c, struct dz_thread *from, uint64_t peer)
         dz_free(b);
 }
 
-static int send_to(struct dz_cluster *c, struct dz_thread *from, const struct dz_envelope_ends *ends,
-                   struct dz_msg **take, const char *name, size_t name_len)
+static int transmit(struct dz_cluster *c, const struct dz_envelope_ends *ends, uint64_t peer, const struct dz_msg *m,
+                    const char *name, size_t name_len)
 {
-    struct dz_msg *m = *take;
     struct dz_buf buf;
-    uint64_t peer = dz_routes_get(&c->routes, ends->peer);
-    bool counted = is_counted(m);
-    if (!peer)
-        return DZ_ENOCONNECTION;
+    bool reserved = !is_refusable(m) && m->len <= RESERVED_MAX;
+    if (m->len > RESERVED_MAX && !dz_routes_has_room(&c->routes, peer, m->len))
+        return DZ_EOVERLOADED;
     dz_buf_init(&buf);
     int err = dz_buf_append_u8(&buf, DZ_CLUSTER_MESSAGE);
     err = err ? err : dz_envelope_encode(&buf, ends, m, name, name_len);
     err = err ? err
               : dz_routes_send(&c->routes, peer, dz_envelope_key(m), buf.data, buf.len,
-                               counted ? 0 : DZ_SEND_RESERVED);
+                               reserved ? DZ_SEND_RESERVED : 0);
     dz_buf_fini(&buf);
-    if (err && err != DZ_ENOCONNECTION && !counted) {
+    return err;
+}
+
+static int send_to(struct dz_cluster *c, struct dz_thread *from, const struct dz_envelope_ends *ends,
+                   struct dz_msg **take, const char *name, size_t name_len)
+{
+    uint64_t peer = dz_routes_get(&c->routes, ends->peer);
+    if (!peer)
+        return DZ_ENOCONNECTION;
+    int err = transmit(c, ends, peer, *take, name, name_len);
+    if (err == DZ_EOVERLOADED && !is_refusable(*take) && make_brief(take))
+        err = transmit(c, ends, peer, *take, name, name_len);
+    if (err && err != DZ_ENOCONNECTION && !is_refusable(*take) && (*take)->len <= RESERVED_MAX) {
         give_up(c, from, peer);
         return DZ_ENOCONNECTION;
     }
     if (err)
         return err;
-    dz_msg_free(m);
+    dz_msg_free(*take);
     *take = NULL;
     return 0;
 }

@@ -112,6 +112,14 @@ int dz_routes_send(struct dz_routes *r, uint64_t peer, uint64_t key, const void 
     return err;
 }
 
+bool dz_routes_has_room(struct dz_routes *r, uint64_t peer, size_t len)
+{
+    pthread_rwlock_rdlock(&r->lock);
+    bool room = !r->transport || r->transport->ops->has_room(r->transport, peer, len);
+    pthread_rwlock_unlock(&r->lock);
+    return room;
+}
+
 void dz_routes_broadcast(struct dz_routes *r, uint64_t except, uint64_t key, const void *data, size_t len)
 {
     uint32_t it = 0;

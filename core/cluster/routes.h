@@ -1,7 +1,7 @@
 /* routes.h - which session leads to which node, readable by every thread that sends.
  * Owns:    the table from identity index to peer number, the list of present routes by node id, the pointer
  *          to the transport.
- * Threads: dz_routes_get and dz_routes_send any; everything else the system thread.
+ * Threads: dz_routes_get, dz_routes_has_room and dz_routes_send any; everything else the system thread.
  * Fails:   DZ_ENOCONNECTION when there is no route, and as dz_transport_ops.send. */
 #ifndef DZ_CLUSTER_ROUTES_H
 #define DZ_CLUSTER_ROUTES_H
@@ -43,6 +43,8 @@ uint64_t dz_routes_get(const struct dz_routes *r, uint32_t index);
 int dz_routes_find(struct dz_routes *r, const char *id, size_t len, uint32_t *index);
 int dz_routes_send(struct dz_routes *r, uint64_t peer, uint64_t key, const void *data, size_t len,
                    unsigned flags);
+/* Whether a send of that size without DZ_SEND_RESERVED would be taken now. */
+bool dz_routes_has_room(struct dz_routes *r, uint64_t peer, size_t len);
 /* To every open route but the one of `except`; what cannot be sent is left out. */
 void dz_routes_broadcast(struct dz_routes *r, uint64_t except, uint64_t key, const void *data, size_t len);
 /* The peers of all open routes, in a block the caller frees; 0 (and NULL) also when there is no memory for

@@ -106,7 +106,7 @@ void dz_process_refuse(struct dz_thread *t, struct dz_slot *slot, struct dz_msg 
 
 void dz_process_bounce_with(struct dz_thread *t, struct dz_msg *m, int err)
 {
-    struct dz_blob *reason = t->rt->reasons[err == DZ_ENOCONNECTION ? DZ_REASON_NOCONNECTION : DZ_REASON_NOPROC];
+    struct dz_blob *reason = t->rt->reasons[err == DZ_ENOPROC ? DZ_REASON_NOPROC : DZ_REASON_NOCONNECTION];
     switch (m->kind) {
     case DZ_MSG_CALL:
     case DZ_MSG_REQUEST:

@@ -47,6 +47,7 @@ enum dz_msg_flag {
     DZ_MSG_FAILED = 1,    /* a REPLY that carries an error */
     DZ_MSG_RESERVED = 2,  /* counted in the slot's `count` and `bytes`; given back when the message is taken */
     DZ_MSG_WIRE = 4,      /* came from another node */
+    DZ_MSG_PATIENT = 16,  /* a REPLY for another node whose sender waits for room on the link (dz_send_patiently) */
     DZ_MSG_SMALL = 8,     /* the block has room for DZ_MSG_SMALL_ROOM bytes, whatever len says: for a thread's spares (rt.h) */
 };
 

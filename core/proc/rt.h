@@ -62,7 +62,7 @@ struct dz_ports {
     void (*native_ready)(void *ctx, struct dz_thread *from, struct dz_native *native);
     /* All below may be NULL without a cluster, but for post, native_ready, spawn and choose_thread.
      * Sends to another node: msg->to.node is not this host. Any thread. 0 or DZ_EOVERLOADED, DZ_ENOCONNECTION: the caller
-     * still owns the message. Keeps the order of each pair (from, to). NULL without a cluster. */
+     * still owns the message (a signal or reply that found little room may have become a shorter one). Keeps the order of each pair (from, to). NULL without a cluster. */
     int (*wire)(void *ctx, struct dz_thread *from, struct dz_msg **take);
     /* The same for a process known by its local name on that node (`node_id` may be this host's own). msg->to is ignored. */
     int (*wire_named)(void *ctx, struct dz_thread *from, const char *node_id, size_t node_len, const char *name,

@@ -14,11 +14,11 @@ static int send_far(struct dz_thread *t, struct dz_msg **take)
 {
     struct dz_ports *ports = &t->rt->ports;
     int err = ports->wire ? ports->wire(ports->ctx, t, take) : DZ_ENOCONNECTION;
-    if (!err || is_counted(*take))
+    if (!err || is_counted(*take) || (err == DZ_EOVERLOADED && (*take)->flags & DZ_MSG_PATIENT))
         return err;
     struct dz_msg *m = *take;
     *take = NULL;
-    dz_process_bounce_with(t, m, DZ_ENOCONNECTION);
+    dz_process_bounce_with(t, m, err == DZ_EOVERLOADED ? err : DZ_ENOCONNECTION);
     return 0;
 }
 
@@ -64,9 +64,17 @@ int dz_send(struct dz_thread *t, struct dz_msg **take)
     return 0;
 }
 
+int dz_send_patiently(struct dz_thread *t, struct dz_msg **take)
+{
+    dz_assert((*take)->kind == DZ_MSG_REPLY);
+    (*take)->flags |= DZ_MSG_PATIENT;
+    return dz_send(t, take);
+}
+
 void dz_send_must(struct dz_thread *t, struct dz_msg *m)
 {
     dz_assert(!is_counted(m));
+    m->flags &= (uint8_t)~DZ_MSG_PATIENT;
     int err = dz_send(t, &m);
     dz_assert(!err && !m);
 }

@@ -16,6 +16,10 @@ int dz_send(struct dz_thread *t, struct dz_msg **take);
 /* The same for what does not count against limits: never fails. Takes the message. */
 void dz_send_must(struct dz_thread *t, struct dz_msg *msg);
 
+/* A REPLY, from one who can stand still: DZ_EOVERLOADED when it is for another node and the link there holds all it may;
+ * then the caller keeps it and tries again later. Any other reply that finds no room there becomes an `overloaded` one. */
+int dz_send_patiently(struct dz_thread *t, struct dz_msg **take);
+
 /* Shorthands for what never fails. `from` is the sender (none for the core itself). */
 void dz_send_signal(struct dz_thread *t, enum dz_msg_kind kind, struct dz_pid from, struct dz_pid to, uint64_t ref,
                     struct dz_blob *payload);

@@ -2,6 +2,7 @@
  * send and cast are the API's own functions: nothing in Lua stands around them. */
 #include <string.h>
 #include "base/alloc.h"
+#include "base/assert.h"
 #include "base/err.h"
 #include "vm/state.h"
 
@@ -85,22 +86,85 @@ static int park_unsent(lua_State *L, struct dz_co *co, struct dz_msg **take, con
     }
     *take = NULL;
     co->unsent = u;
-    dz_wait_begin(dz_vm_state(L), DZ_WAIT_EVENT, 0, DZ_PID_NONE, UNSENT_RETRY_NS)->self_ending = true;
+    dz_unsent_wait(dz_vm_state(L));
     return dz_wait_park(L);
+}
+
+/* A reply that waits leaves the question owed: should the process end first, the caller hears of that. */
+static bool park_reply(struct dz_co *co, struct dz_msg *m)
+{
+    struct dz_unsent *u = dz_zalloc(1, sizeof *u);
+    struct dz_msg *question = u ? dz_msg_new(DZ_MSG_CALL, 0) : NULL;
+    if (!question) {
+        dz_free(u);
+        return false;
+    }
+    question->from = m->to;
+    question->to = m->from;
+    question->ref = m->ref;
+    dz_process_owe(co->proc, question);
+    u->msg = m;
+    co->unsent = u;
+    return true;
+}
+
+bool dz_unsent_reply(struct dz_vm *vm, struct dz_co *co, struct dz_msg *m)
+{
+    dz_assert(!co->unsent);
+    if (dz_send_patiently(vm->thread, &m) == 0)
+        return false;
+    if (park_reply(co, m))
+        return true;
+    dz_send_must(vm->thread, m);
+    return false;
+}
+
+static int resend_reply(struct dz_vm *vm, struct dz_co *co, struct dz_unsent *u)
+{
+    struct dz_msg *question = dz_process_unowe(co->proc, u->msg->to, u->msg->ref);
+    if (!question)
+        return 0; /* the caller has given up */
+    int err = dz_send_patiently(vm->thread, &u->msg);
+    if (err)
+        dz_process_owe(co->proc, question);
+    else
+        dz_msg_free(question);
+    return err;
+}
+
+void dz_unsent_give_up(struct dz_vm *vm, struct dz_co *co)
+{
+    struct dz_unsent *u = co->unsent;
+    if (u && u->msg->kind == DZ_MSG_REPLY) {
+        dz_msg_free(dz_process_unowe(co->proc, u->msg->to, u->msg->ref));
+        dz_send_must(vm->thread, u->msg);
+        u->msg = NULL;
+    }
+    dz_unsent_free(co);
+}
+
+static int resend(struct dz_vm *vm, struct dz_co *co, struct dz_unsent *u)
+{
+    struct named n = {u->text + u->node_len, u->text, u->name_len, u->node_len};
+    if (u->msg->kind == DZ_MSG_REPLY)
+        return resend_reply(vm, co, u);
+    return u->node_len ? send_named(vm, &n, &u->msg) : dz_send(vm->thread, &u->msg);
+}
+
+void dz_unsent_wait(struct dz_vm *vm)
+{
+    dz_wait_begin(vm, DZ_WAIT_EVENT, 0, DZ_PID_NONE, UNSENT_RETRY_NS)->self_ending = true;
 }
 
 bool dz_unsent_retry(struct dz_vm *vm, struct dz_co *co)
 {
-    struct dz_unsent *u = co->unsent;
-    struct named n = {u->text + u->node_len, u->text, u->name_len, u->node_len};
-    int err = u->node_len ? send_named(vm, &n, &u->msg) : dz_send(vm->thread, &u->msg);
-    if (err != DZ_EOVERLOADED) {
+    if (resend(vm, co, co->unsent) != DZ_EOVERLOADED) {
         dz_unsent_free(co);
         return true;
     }
     vm->running = co;
     vm->current = co->proc;
-    dz_wait_begin(vm, DZ_WAIT_EVENT, 0, DZ_PID_NONE, UNSENT_RETRY_NS)->self_ending = true;
+    dz_unsent_wait(vm);
     vm->running = NULL;
     vm->current = NULL;
     dz_process_rest(vm->thread, co->proc);
@@ -263,7 +327,13 @@ static int reply(lua_State *L)
     m->to = from.owner;
     m->from = self->pid;
     m->ref = from.num;
-    dz_send_must(vm->thread, m);
+    bool can_wait = vm->running && lua_isyieldable(L);
+    if (!can_wait) {
+        dz_send_must(vm->thread, m);
+    } else if (dz_unsent_reply(vm, vm->running, m)) {
+        dz_unsent_wait(vm);
+        return dz_wait_park(L);
+    }
     return dz_wait_after_send(L, vm, from.owner);
 }
 

@@ -55,21 +55,28 @@ static void reply_bytes(lua_State *L, struct dz_vm *vm, struct dz_co *co, const 
         return; /* the caller has given up, or somebody else has answered */
     size_t room = m->flags & DZ_MSG_SMALL ? DZ_MSG_SMALL_ROOM : m->len;
     if (m->blob || len > room) {
-        int err = dz_send_reply(vm->thread, p->pid, m->from, m->ref, data, len);
+        struct dz_msg *reply = dz_msg_new_copy(DZ_MSG_REPLY, data, len);
+        if (!reply) {
+            dz_send_error(vm->thread, p->pid, m->from, m->ref, DZ_ENOMEM, NULL);
+            dz_msg_free(m);
+            dz_vm_raise(L, DZ_ENOMEM, "out of memory");
+            return;
+        }
+        reply->from = m->from;
+        reply->ref = m->ref;
         dz_msg_free(m);
-        if (err)
-            dz_vm_raise(L, err, "out of memory");
-        return;
+        m = reply;
+    } else {
+        memcpy(m->bytes, data, len);
+        m->data = m->bytes;
+        m->len = (uint32_t)len;
+        m->kind = DZ_MSG_REPLY;
+        m->flags &= DZ_MSG_SMALL;
+        m->code = 0;
     }
-    memcpy(m->bytes, data, len);
-    m->data = m->bytes;
-    m->len = (uint32_t)len;
     m->to = m->from;
     m->from = p->pid;
-    m->kind = DZ_MSG_REPLY;
-    m->flags &= DZ_MSG_SMALL;
-    m->code = 0;
-    dz_send_must(vm->thread, m);
+    (void)dz_unsent_reply(vm, co, m);
 }
 
 static void reply(lua_State *L, struct dz_vm *vm, struct dz_co *co, int idx)
@@ -293,6 +300,10 @@ int dz_dispatch_next(lua_State *L)
     if (co->phase != DZ_PHASE_NONE)
         returned(L, vm, co);
     lua_settop(L, 0);
+    if (co->unsent) { /* the answer to a call: no further turn before it went out */
+        dz_unsent_wait(vm);
+        return lua_yield(L, 0);
+    }
     for (;;) {
         int n = co->proc ? next_of_process(L, vm, co) : 0;
         if (n)

@@ -53,7 +53,7 @@ enum dz_wants {
 };
 
 /* One pooled coroutine. */
-/* A SEND or CAST for another node whose link is full: its sender is parked until it went out. */
+/* A SEND, CAST or REPLY for another node whose link is full: its sender is parked until it went out. */
 struct dz_unsent {
     struct dz_msg *msg;
     size_t node_len; /* 0: msg->to says where; else to a name on a node */
@@ -287,6 +287,12 @@ int dz_wait_after_send(lua_State *L, struct dz_vm *vm, struct dz_pid to);
 int dz_wait_not_sent(lua_State *L, struct dz_msg **take, int err);
 /* Tries again; false: the process is parked for another while. */
 bool dz_unsent_retry(struct dz_vm *vm, struct dz_co *co);
+/* Sends the answer, or keeps it in co->unsent (true): then the process must park, with dz_unsent_wait. Takes the message. */
+bool dz_unsent_reply(struct dz_vm *vm, struct dz_co *co, struct dz_msg *m);
+/* Begins the wait after which the unsent is tried again. */
+void dz_unsent_wait(struct dz_vm *vm);
+/* The process cannot wait after all: a reply becomes an error if it still finds no room, the rest is lost. */
+void dz_unsent_give_up(struct dz_vm *vm, struct dz_co *co);
 void dz_unsent_free(struct dz_co *co);
 
 /* --- ident.c --- */

@@ -1,5 +1,7 @@
 --- remote.lua - what one node can ask of another. Semantics 1.2 - 1.7, 7.7, 8.6 - 8.8; api 2.
 
+local dozor = require "dozor"
+
 local function spawn(node, label, at, options)
   return node:run("local l, at, o = ... return dozor.spawn('probe', { l, o }, { node = at })", label, at.id, options)
 end
@@ -273,6 +275,41 @@ local function a_stopped_peer(w)
   w:wait_until(function() return a:run("return dozor.info(...).handled", there) == 2000 end, "all casts were handled")
 end
 
+--- The same the other way round: who answers a peer that reads no more stands still, and goes on when it does.
+local function answers_for_a_stopped_peer(w)
+  local a, b = w:cluster({ "a", "b" }, { suspect_after_ms = 3000, down_after_ms = 60000 })
+  local pid = a:run [[
+    local answer = ("x"):rep(1000000)
+    return dozor.spawn(function()
+      dozor.receive("infinity", function(m) return m == "go" end)
+      while true do dozor.reply(dozor.receive().from, answer) end
+    end) ]]
+  local callers = b:async([[
+    local pid, done, bad = ..., 0, nil
+    for i = 1, 80 do
+      dozor.spawn(function()
+        local ok, back = pcall(dozor.call, pid, "please", 60000)
+        if not ok or #back ~= 1000000 then bad = tostring(back) end
+        done = done + 1
+      end)
+    end
+    wait_until(function() return done == 80 end, 70000)
+    return bad or "none" ]], pid)
+  w:wait_until(function() return a:run("return dozor.info(...).mailbox == 80", pid) end, "all questions have come")
+  b:freeze()
+  a:run("dozor.send(..., 'go')", pid)
+  local left, since = 80, dozor.now()
+  w:wait_until(function()
+    local info = a:run("return dozor.info(...)", pid)
+    if info.mailbox ~= left then left, since = info.mailbox, dozor.now() end
+    return left < 80 and info.status == "waiting" and dozor.now() - since > 500
+  end, "the server stands still")
+  w:ok(left > 20, "the link takes no more than it may: " .. left)
+  b:thaw()
+  w:equal(callers:wait(70000), "none", "calls that failed")
+  for i = 1, 2 do w:equal(#({ a, b })[i]:events("node_down"), 0, "node_down") end
+end
+
 return {
   { name = "spawn on another node: args, failures, deadlines", fn = spawns },
   { name = "call, cast and send by pid and by name", fn = talk },
@@ -284,5 +321,6 @@ return {
   { name = "order between two processes", fn = order },
   { name = "a burst beyond what a link holds is slowed down, not lost", fn = a_burst },
   { name = "answers of 1 MB to a hundred callers at once", fn = great_answers },
+  { name = "answers for a stopped peer wait until it reads again", fn = answers_for_a_stopped_peer },
   { name = "a stopped peer costs bounded memory and nobody else's time", fn = a_stopped_peer },
 }

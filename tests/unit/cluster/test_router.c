@@ -207,6 +207,80 @@ static void a_full_link_turns_casts_away_and_costs_the_session_when_a_signal_doe
     world_fini(&w);
 }
 
+/* A term of `len` bytes and a few more. */
+static struct dz_msg *great(enum dz_msg_kind kind, const struct actor *from, struct dz_pid to, uint64_t ref, size_t len)
+{
+    struct dz_buf buf;
+    struct dz_build b;
+    char *text = dz_alloc_must(len);
+    memset(text, 'x', len);
+    dz_buf_init(&buf);
+    dz_build_init(&b, &buf);
+    dz_build_map(&b, 2);
+    dz_build_kstring(&b, "code", "mine");
+    dz_build_key(&b, "text");
+    dz_build_string(&b, text, len);
+    assert_int_equal(dz_build_done(&b), 0);
+    struct dz_msg *m = dz_msg_new_copy(kind, buf.data, buf.len);
+    dz_buf_fini(&buf);
+    dz_free(text);
+    m->from = from->proc.pid;
+    m->to = to;
+    m->ref = ref;
+    return m;
+}
+
+static void what_may_not_be_refused_is_made_short_on_a_full_link(void **state)
+{
+    struct world w;
+    (void)state;
+    world_init(&w, 2);
+    world_mesh(&w);
+    struct actor *a = host_actor(&w, 0, 'A'), *b = host_actor(&w, 1, 'B');
+    struct dz_pid pid = world_pid(&w, 1, b->proc.pid, 0), back = world_pid(&w, 0, a->proc.pid, 1);
+    struct dz_thread *t = &w.hosts[0].rig.threads[1];
+    struct dz_thread *there = &w.hosts[1].rig.threads[1];
+    w.net.room = 10000;
+    struct dz_msg *m = great(DZ_MSG_REPLY, a, pid, 7, 20000);
+    assert_int_equal(dz_send_patiently(t, &m), DZ_EOVERLOADED);
+    assert_non_null(m); /* who can wait keeps it */
+    dz_msg_free(m);
+    host_call(&w, 0, a, pid, -1);
+    m = great(DZ_MSG_REPLY, b, back, a->proc.wait->ref, 20000);
+    dz_send_must(there, m);
+    world_settle(&w);
+    host_expect(&w, 0, "A failed overloaded;");
+    host_expect(&w, 1, "B call -1;");
+    m = great(DZ_MSG_REQUEST, a, pid, 9, 20000);
+    dz_send_must(t, m); /* its sender hears, here */
+    m = great(DZ_MSG_STOP, a, pid, 0, 20000);
+    dz_send_must(t, m);
+    world_settle(&w);
+    host_expect(&w, 1, "B stop mine;B terminate mine;B gone;");
+    world_run(&w, 100);
+    host_expect(&w, 0, "");
+    host_expect(&w, 1, "");
+    world_fini(&w);
+}
+
+static void a_small_signal_has_room_on_a_full_link(void **state)
+{
+    struct world w;
+    (void)state;
+    world_init(&w, 2);
+    world_mesh(&w);
+    struct actor *a = host_actor(&w, 0, 'A'), *b = host_actor(&w, 1, 'B');
+    struct dz_pid pid = world_pid(&w, 1, b->proc.pid, 0);
+    struct dz_thread *t = &w.hosts[0].rig.threads[1];
+    w.net.room = 1;
+    assert_int_equal(actor_send(t, DZ_MSG_CAST, a->proc.pid, pid, 0, 1), DZ_EOVERLOADED);
+    dz_send_must(t, great(DZ_MSG_STOP, a, pid, 0, 2000));
+    world_run(&w, 100);
+    host_expect(&w, 0, "");
+    host_expect(&w, 1, "B stop mine;B terminate mine;B gone;");
+    world_fini(&w);
+}
+
 static void hostile_frames_end_the_session_and_nothing_else(void **state)
 {
     static const uint8_t frames[][12] = {
@@ -268,6 +342,8 @@ int main(void)
         cmocka_unit_test(a_message_for_an_older_life_is_bounced),
         cmocka_unit_test(a_named_process_of_another_node_is_reached),
         cmocka_unit_test(a_full_link_turns_casts_away_and_costs_the_session_when_a_signal_does_not_fit),
+        cmocka_unit_test(what_may_not_be_refused_is_made_short_on_a_full_link),
+        cmocka_unit_test(a_small_signal_has_room_on_a_full_link),
         cmocka_unit_test(hostile_frames_end_the_session_and_nothing_else),
         cmocka_unit_test(random_bytes_change_nothing),
     };

@@ -1,1 +1,1 @@
-dz_unit_test(vm codec process behavior vm code memory)
+dz_unit_test(vm codec process full_link behavior vm code memory)

@@ -280,7 +280,8 @@ int dz_host_run_script(dz_host *host, const char *path, int argc, const char *co
     int err = first ? DZ_OK : DZ_ESTARTED;
     if (first && !later) {
         dz_host_thread(host, &t);
-        err = dz_host_send_script(host, &t, &m);
+        err = dz_host_add_script_worker(host);
+        err = err ? err : dz_host_send_script(host, &t, &m);
     }
     dz_msg_free(m);
     return err;

@@ -249,7 +249,8 @@ int dz_host_start(dz_host *host)
     pthread_mutex_unlock(&host->lock);
     if (!first)
         return DZ_ESTARTED;
-    int err = dz_sched_start(&host->sched);
+    int err = host->script ? dz_host_add_script_worker(host) : DZ_OK;
+    err = err ? err : dz_sched_start(&host->sched);
     if (err) {
         set_phase(host, DZ_HOST_JOINED);
         return err;

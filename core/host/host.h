@@ -54,6 +54,7 @@ struct dz_host {
     struct dz_msg *script;         /* lock: the SPAWN of the script, until the host runs */
     char *script_dir;
     bool has_script;               /* lock */
+    uint32_t script_worker;        /* whoever sends the script, before that */
     struct dz_pid main;            /* lock: the script's process */
     struct dz_blob *main_exit;     /* lock: its reason, once it has ended */
     pthread_mutex_t lock;
@@ -74,6 +75,10 @@ void dz_host_finished(struct dz_host *host, int exit_code);
 /* threads.c: the hooks of the scheduler. */
 void dz_host_fill_hooks(struct dz_host *host, struct dz_sched_hooks *hooks);
 void dz_host_fill_guard(struct dz_host *host, struct dz_guard_hooks *hooks);
+/* script.c: the script gets a worker of its own. Supervisors spread their children over the others, so a child
+ * that has to be given up with its worker does not end the script, nor does a script that blocks delay them. Once,
+ * before dz_host_send_script. Any thread. */
+int dz_host_add_script_worker(struct dz_host *host);
 /* script.c: sends the SPAWN of the script and watches over it. Any thread, once the host runs. Takes the message. */
 int dz_host_send_script(struct dz_host *host, struct dz_thread *t, struct dz_msg **take);
 /* script.c: a process ends; the script's reason is kept. Its own thread. */

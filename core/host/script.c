@@ -1,4 +1,4 @@
-/* script.c - the process `main`: started, watched, and what its end means.
+/* script.c - the process `main`: its worker, its start, the watch over it, and what its end means.
  * Owns:    nothing.
  * Threads: any; the watching in the desk.
  * Fails:   DZ_ENOMEM, DZ_ECLOSED. */
@@ -28,6 +28,14 @@ static void script_ended(void *ctx, struct dz_thread *t, struct dz_pid pid, cons
     dz_blob_unref(noted);
 }
 
+int dz_host_add_script_worker(struct dz_host *host)
+{
+    int worker = dz_sched_add_home(&host->sched);
+    if (worker > 0)
+        host->script_worker = (uint32_t)worker;
+    return worker > 0 ? DZ_OK : worker;
+}
+
 int dz_host_send_script(struct dz_host *host, struct dz_thread *t, struct dz_msg **take)
 {
     struct dz_rt *rt = &host->rt;
@@ -35,7 +43,7 @@ int dz_host_send_script(struct dz_host *host, struct dz_thread *t, struct dz_msg
     struct dz_msg *m = *take;
     struct dz_pid pid;
     uint32_t node = atomic_load_explicit(&rt->nodes.self, memory_order_acquire);
-    int err = dz_table_reserve(&rt->table, DZ_THREAD_WORKER, false, node, &slot, &pid);
+    int err = dz_table_reserve(&rt->table, host->script_worker, false, node, &slot, &pid);
     if (err)
         return err;
     m->to = pid;

@@ -225,18 +225,31 @@ static struct dz_worker *vacant(struct dz_sched *s)
     return NULL;
 }
 
+/* Under the lock. One more worker, running if the others are. */
+static int grow(struct dz_sched *s, bool exclusive, struct dz_worker **out)
+{
+    int err = s->stopped ? DZ_ESHUTDOWN : add(s, exclusive, out);
+    if (!err && s->started) {
+        err = dz_worker_start(*out);
+        err = err ? err : dz_worker_await(*out);
+    }
+    return err;
+}
+
+int dz_sched_add_home(struct dz_sched *s)
+{
+    struct dz_worker *w;
+    pthread_mutex_lock(&s->lock);
+    int err = grow(s, false, &w);
+    pthread_mutex_unlock(&s->lock);
+    return err ? err : (int)w->thread.index;
+}
+
 int dz_sched_add_worker(struct dz_sched *s)
 {
     pthread_mutex_lock(&s->lock);
     struct dz_worker *w = s->stopped ? NULL : vacant(s);
-    int err = s->stopped ? DZ_ESHUTDOWN : 0;
-    if (!w && !err) {
-        err = add(s, true, &w);
-        if (!err && s->started) {
-            err = dz_worker_start(w);
-            err = err ? err : dz_worker_await(w);
-        }
-    }
+    int err = w ? 0 : grow(s, true, &w);
     if (!err)
         w->claimed = true;
     uint32_t index = err ? 0 : w->thread.index;

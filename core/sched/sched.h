@@ -120,6 +120,9 @@ int dz_sched_start(struct dz_sched *s);
 void dz_sched_stop(struct dz_sched *s);
 /* Frees what was never delivered and closes the loops. Before dz_rt_fini; nobody may post any more. */
 void dz_sched_fini(struct dz_sched *s);
+/* A worker beyond options.workers for a process that starts others, the script: what it starts stays beside it
+ * unless it is clearly busier, nothing else is placed there. Its index, or an error. */
+int dz_sched_add_home(struct dz_sched *s);
 /* A worker for `own_worker`, a new one or one whose owner has ended; its index, or an error. choose_thread
  * never gives it to others. It is claimed until dz_sched_own says whose it is (none: nobody's). */
 int dz_sched_add_worker(struct dz_sched *s);

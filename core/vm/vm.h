@@ -59,7 +59,7 @@ void dz_vm_free(struct dz_vm *vm);
 /* The `spawn` port for what Lua runs: BEHAVIOR (not native), TABLE, FUNCTION, START. Makes the process; the
  * rest happens in its first turn. Takes the message. */
 void dz_vm_spawn(struct dz_thread *t, struct dz_slot *slot, struct dz_msg *msg);
-/* The SPAWN of the script as process `main`, to be sent with dz_spawn_send to DZ_THREAD_WORKER; from and ref
+/* The SPAWN of the script as process `main`, to be sent with dz_spawn_send to a worker; from and ref
  * are the caller's to fill. The answer comes before the script runs; the process's end (monitor it) is the
  * script's: reason normal, or the error table with message and traceback. NULL when out of memory. */
 struct dz_msg *dz_vm_main_message(struct dz_rt *rt, const char *script, int argc, const char *const *argv);

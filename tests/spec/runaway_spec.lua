@@ -1,4 +1,4 @@
---- Code that does not come to an end. Run with --max-turn-ms 300 and at least two workers; the tests themselves run on the first.
+--- Code that does not come to an end. Run with --max-turn-ms 300 and at least two workers; the tests themselves run on the script's own.
 
 local dozor = require "dozor"
 
@@ -77,6 +77,16 @@ local function thread_times()
     end
   end
 end
+
+describe("the script", function()
+  it("has a worker that no supervisor's child is placed on", function()
+    local sup = dozor.supervisor.start { children = victims(12) }
+    for _, child in ipairs(dozor.supervisor.children(sup)) do
+      truthy(worker_of(child.pid) ~= here, child.id .. " is on the script's worker")
+    end
+    dozor.supervisor.stop(sup)
+  end)
+end)
 
 describe("a compiled endless loop", function()
   it("costs its worker; all else goes on, and its child runs again", function()

@@ -43,7 +43,8 @@ run() {
 start() { # start NAME COMMAND...: in the background; its process id is in $started
   local name="$1"
   shift
-  "$@" >"$work/$name.log" 2>&1 &
+  : >"$work/$name.log" # at once: what an earlier test wrote there must not be taken for this one's
+  "$@" >>"$work/$name.log" 2>&1 &
   started=$!
   children+=("$started")
 }

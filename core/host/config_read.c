@@ -155,8 +155,10 @@ int dz_config_text(struct dz_config_reader *x, struct dz_read *r, const struct d
     const char *s;
     size_t len;
     char **out = place(f, target);
-    if (dz_read_string(r, &s, &len) || len == 0 || memchr(s, 0, len))
+    struct dz_read copy = *r;
+    if (dz_read_string(&copy, &s, &len) || len == 0 || memchr(s, 0, len))
         return dz_config_wrong(x, r, "a text that is not empty");
+    *r = copy;
     dz_free(*out);
     *out = dz_strndup(s, len);
     return *out ? DZ_OK : dz_config_fail(x, DZ_ENOMEM, "out of memory");
@@ -190,15 +192,19 @@ int dz_config_texts(struct dz_config_reader *x, struct dz_read *r, const struct 
 {
     struct dz_config_list *list = place(f, target);
     uint32_t count;
-    if (dz_read_array(r, &count) || count > LIST_MAX)
-        return dz_config_wrong(x, r, "a list of texts");
+    struct dz_read copy = *r;
+    if (dz_read_array(&copy, &count) || count > LIST_MAX)
+        return dz_config_wrong(x, r, "a list of at most 1024 texts");
+    *r = copy;
     dz_config_list_fini(list);
     for (uint32_t i = 0; i < count; i++) {
         const char *s;
         size_t len;
         size_t mark = dz_config_enter_index(x, i + 1);
-        if (dz_read_string(r, &s, &len) || memchr(s, 0, len))
+        copy = *r;
+        if (dz_read_string(&copy, &s, &len) || memchr(s, 0, len))
             return dz_config_wrong(x, r, "a text");
+        *r = copy;
         if (dz_config_list_push(list, s, len))
             return dz_config_fail(x, DZ_ENOMEM, "out of memory");
         dz_config_leave(x, mark);

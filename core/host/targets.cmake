@@ -5,8 +5,11 @@ foreach(layer IN LISTS layers)
   list(APPEND objects $<TARGET_OBJECTS:dz_${layer}>)
 endforeach()
 
-set(cli main.c cli.c cli_run.c cli_up.c cli_check.c boot.c launcher.c)
+# The command line, which is the program's only; a library so that its files can be tested.
+set(cli cli.c cli_run.c cli_up.c cli_check.c boot.c launcher.c)
 list(TRANSFORM cli PREPEND ${CMAKE_CURRENT_LIST_DIR}/)
+add_library(dz_cli STATIC ${cli})
+target_link_libraries(dz_cli PUBLIC dz_host)
 
 # The layers' own libraries give what is outside of the project; their archives add nothing to the objects.
 function(dz_whole target)
@@ -26,7 +29,7 @@ set_target_properties(dozor PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION ${PR
   LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/lib)
 
 # Plug-ins find the C API in the program itself.
-add_executable(dozor-bin ${cli} ${objects})
+add_executable(dozor-bin ${CMAKE_CURRENT_LIST_DIR}/main.c $<TARGET_OBJECTS:dz_cli> ${objects})
 dz_whole(dozor-bin)
 set_target_properties(dozor-bin PROPERTIES OUTPUT_NAME dozor ENABLE_EXPORTS ON
   RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR})

@@ -136,7 +136,7 @@ void dz_children_free(struct dz_sup_child *c)
 /* One whose end still waits in the queue is active until its turn: auto-shutdown goes by the order of the ends. */
 void dz_children_set_status(struct dz_sup *s, struct dz_sup_child *c, enum dz_sup_status status)
 {
-    bool active = status != DZ_CHILD_STOPPED || c->process == DZ_PROCESS_DEAD;
+    bool active = (status != DZ_CHILD_STOPPED && !c->in_round) || c->process == DZ_PROCESS_DEAD;
     c->status = status;
     if (!c->spec->significant || active == c->active)
         return;

@@ -71,7 +71,7 @@ struct dz_sup_child {
     uint32_t worker;
     uint64_t node_hash; /* of that node's id: identities change, the id stays */
     bool on_local;
-    struct dz_sup_entry *queued; /* its end or its retry in the queue */
+    struct dz_sup_entry *queued; /* its end in the queue */
 
     enum dz_sup_flight flight;
     uint64_t token;
@@ -86,7 +86,7 @@ struct dz_sup_child {
     bool doomed; /* terminate_child waits for its end */
     uint64_t doomed_by;
 
-    bool active;   /* significant, and counted in significant_active */
+    bool active;   /* significant, and counted in significant_active; not while in_round, as in OTP */
     bool in_round; /* the round has stopped it and not reached it yet */
     bool blocker;  /* RESTARTING with a retry ahead */
     bool counted;  /* the retry ahead has been counted */
@@ -120,7 +120,7 @@ enum dz_sup_entry_type {
     DZ_ENTRY_TERMINATE_CHILD,
     DZ_ENTRY_RESTART_CHILD,
     DZ_ENTRY_EXIT,
-    DZ_ENTRY_RETRY,
+    DZ_ENTRY_RETRY, /* whoever has that id then, if it still waits for one */
     DZ_ENTRY_NODE_LOSS,
     DZ_ENTRY_WORKER_LOSS,
     DZ_ENTRY_NODE_UP,
@@ -130,10 +130,9 @@ struct dz_sup_entry {
     struct dz_list node;
     enum dz_sup_entry_type type;
     uint64_t requester;
-    char *id;                   /* TERMINATE_CHILD, RESTART_CHILD */
-    struct dz_child_spec *spec; /* START_CHILD */
-    struct dz_sup_blob args;    /* START_CHILD under simple_one_for_one */
-    struct dz_sup_child *child; /* EXIT, RETRY; WORKER_LOSS: whose turn it was, or NULL */
+    char *id;                   /* TERMINATE_CHILD, RESTART_CHILD, RETRY */
+    struct dz_sup_blob term;    /* START_CHILD: a spec, or args; read in its turn, as OTP does */
+    struct dz_sup_child *child; /* EXIT; WORKER_LOSS: whose turn it was, or NULL */
     enum dz_sup_how how;
     struct dz_list lost; /* losses: dz_sup_child.group */
 };
@@ -222,6 +221,7 @@ struct dz_sup {
 
 /* --- supervisor.c --- */
 struct dz_sup_entry *dz_sup_enqueue(struct dz_sup *s, enum dz_sup_entry_type type);
+void dz_sup_enqueue_retry(struct dz_sup *s, const struct dz_sup_child *c);
 void dz_sup_entry_delete(struct dz_sup_entry *e);
 void dz_sup_op_begin(struct dz_sup *s, enum dz_sup_op_kind kind);
 void dz_sup_op_end(struct dz_sup *s);
@@ -250,7 +250,8 @@ void dz_children_set_status(struct dz_sup *s, struct dz_sup_child *c, enum dz_su
 void dz_children_attach(struct dz_sup *s, struct dz_sup_child *c, const struct dz_sup_started *started);
 /* The process is gone; `end` is kept. */
 void dz_children_detach(struct dz_sup *s, struct dz_sup_child *c, const uint8_t *reason, size_t len);
-/* Forgets what lies ahead of it: its end or retry in the queue, its timer, its place among the pending. */
+/* Forgets what lies ahead of it: its end in the queue, its timer, its place among the pending. A retry in the queue finds
+ * nobody then who waits for it. */
 void dz_children_forget_plans(struct dz_sup *s, struct dz_sup_child *c);
 struct dz_sup_node *dz_children_node(struct dz_sup *s, uint32_t node); /* made if missing */
 void dz_children_release_node(struct dz_sup *s, struct dz_sup_node *n);
@@ -282,7 +283,7 @@ void dz_sup_stopped(struct dz_sup *s, struct dz_sup_child *c);
 
 /* --- round.c --- */
 void dz_round_handle_exit(struct dz_sup *s, struct dz_sup_child *c, enum dz_sup_how how);
-void dz_round_handle_retry(struct dz_sup *s, struct dz_sup_child *c);
+void dz_round_handle_retry(struct dz_sup *s, const char *id);
 void dz_round_handle_node_up(struct dz_sup *s);
 void dz_round_begin(struct dz_sup *s, struct dz_sup_child *from, uint64_t delay_ms);
 /* The start half goes on with those still in_round, from `cursor` on; under one_for_all with all of them. */

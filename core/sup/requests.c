@@ -4,8 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 #include "base/assert.h"
+#include "base/buf.h"
 #include "base/err.h"
 #include "sup/machine.h"
+#include "term/read.h"
 
 void dz_requests_bury(struct dz_sup *s, struct dz_sup_child *c)
 {
@@ -33,40 +35,89 @@ static void end_request(struct dz_sup *s, struct dz_sup_child *next)
 
 /* --- start_child --- */
 
+/* A table with named fields: a child spec, not a list of args. */
+static bool has_names(const uint8_t *term, size_t len)
+{
+    struct dz_read r;
+    struct dz_value key;
+    uint32_t count;
+    dz_read_init(&r, term, len);
+    return dz_read_map(&r, &count) == DZ_OK && count > 0 && dz_read_next(&r, &key) == DZ_OK && key.type == DZ_TERM_STRING;
+}
+
+static int refuse_child_spec(struct dz_spec_error *error)
+{
+    memset(error, 0, sizeof *error);
+    error->code = DZ_ESIMPLE;
+    snprintf(error->message, sizeof error->message,
+             "a child of simple_one_for_one is given as a list of args for the template, not as a child spec");
+    return DZ_ESIMPLE;
+}
+
+/* The args of a child of the template, or the error. */
+static int read_args(struct dz_sup *s, const uint8_t *term, size_t len, struct dz_sup_blob *out,
+                     struct dz_spec_error *error)
+{
+    const struct dz_child_spec *t = s->spec->child_template;
+    struct dz_buf buf;
+    if (has_names(term, len))
+        return refuse_child_spec(error);
+    dz_buf_init(&buf);
+    int err = dz_spec_join_args(&buf, t->args, t->args_len, term, len, error);
+    if (err == DZ_OK)
+        out->data = dz_buf_detach(&buf, &out->len);
+    dz_buf_fini(&buf);
+    return err;
+}
+
+/* The record of the child that is asked for; NULL: the one who asked has been told why not. */
 static struct dz_sup_child *add_simple(struct dz_sup *s, struct dz_sup_entry *e)
 {
     char id[40];
+    struct dz_spec_error error;
+    struct dz_sup_blob args = {NULL, 0};
+    if (read_args(s, e->term.data, e->term.len, &args, &error) != DZ_OK) {
+        dz_report_spec_error(s, e->requester, &error);
+        return NULL;
+    }
     snprintf(id, sizeof id, "child_%llu", (unsigned long long)++s->next_generated);
     struct dz_sup_child *c = dz_children_add(s, id, s->spec->child_template);
-    if (c != NULL) {
-        c->args = e->args;
-        e->args = (struct dz_sup_blob){NULL, 0};
+    if (c == NULL) {
+        dz_sup_blob_clear(&args);
+        dz_report_error(s, e->requester, DZ_ENOMEM, NULL);
+        return NULL;
     }
+    c->args = args;
     return c;
 }
 
 static struct dz_sup_child *add_given(struct dz_sup *s, struct dz_sup_entry *e)
 {
-    struct dz_sup_child *c = dz_children_add(s, e->spec->id, e->spec);
-    if (c != NULL) {
-        c->own_spec = e->spec;
-        e->spec = NULL;
+    struct dz_spec_error error;
+    struct dz_child_spec *spec = NULL;
+    struct dz_sup_child *c = NULL;
+    if (dz_child_spec_read(&spec, s->spec, e->term.data, e->term.len, &error) != DZ_OK) {
+        dz_report_spec_error(s, e->requester, &error);
+        return NULL;
     }
+    bool duplicate = dz_children_find(s, spec->id, strlen(spec->id)) != NULL;
+    if (!duplicate)
+        c = dz_children_add(s, spec->id, spec);
+    if (c == NULL) {
+        dz_report_error(s, e->requester, duplicate ? DZ_EDUPLICATECHILD : DZ_ENOMEM, duplicate ? spec->id : NULL);
+        dz_child_spec_delete(spec);
+        return NULL;
+    }
+    c->own_spec = spec;
     return c;
 }
 
 void dz_requests_handle_start(struct dz_sup *s, struct dz_sup_entry *e)
 {
     bool simple = s->spec->strategy == DZ_SIMPLE_ONE_FOR_ONE;
-    if (!simple && dz_children_find(s, e->spec->id, strlen(e->spec->id)) != NULL) {
-        dz_report_error(s, e->requester, DZ_EDUPLICATECHILD, e->spec->id);
-        return;
-    }
     struct dz_sup_child *c = simple ? add_simple(s, e) : add_given(s, e);
-    if (c == NULL) {
-        dz_report_error(s, e->requester, DZ_ENOMEM, NULL);
+    if (c == NULL)
         return;
-    }
     dz_sup_op_begin(s, DZ_OP_START_CHILD);
     s->op.requester = e->requester;
     s->op.child = c;

@@ -32,8 +32,7 @@ static void arm(struct dz_sup *s, struct dz_sup_child *c, uint64_t delay_ms, boo
         dz_assert(err == DZ_OK);
         return;
     }
-    c->queued = dz_sup_enqueue(s, DZ_ENTRY_RETRY);
-    c->queued->child = c;
+    dz_sup_enqueue_retry(s, c);
 }
 
 static void replace_one(struct dz_sup *s, struct dz_sup_child *c)
@@ -88,13 +87,8 @@ void dz_round_handle_exit(struct dz_sup *s, struct dz_sup_child *c, enum dz_sup_
     restart(s, c, next_delay(s, c));
 }
 
-void dz_round_handle_retry(struct dz_sup *s, struct dz_sup_child *c)
+static void retry(struct dz_sup *s, struct dz_sup_child *c)
 {
-    if (c->status == DZ_CHILD_PENDING) {
-        replace_one(s, c);
-        return;
-    }
-    dz_assert(c->blocker);
     bool counted = c->counted;
     c->blocker = c->counted = false;
     if (!counted && !dz_intensity_add(&s->intensity, s->now_ms)) {
@@ -102,6 +96,19 @@ void dz_round_handle_retry(struct dz_sup *s, struct dz_sup_child *c)
         return;
     }
     restart(s, c, 0);
+}
+
+/* As in OTP it is for whoever waits for a retry when its turn comes, were it after another failure; one with a timer
+ * waits for that. */
+void dz_round_handle_retry(struct dz_sup *s, const char *id)
+{
+    struct dz_sup_child *c = dz_children_find(s, id, strlen(id));
+    if (c == NULL || dz_heap_holds(&c->timer))
+        return;
+    if (c->status == DZ_CHILD_PENDING)
+        replace_one(s, c);
+    else if (c->blocker)
+        retry(s, c);
 }
 
 static void failed_attempt(struct dz_sup *s, struct dz_sup_child *c, const struct dz_sup_failure *failure)
@@ -203,8 +210,8 @@ static void settle(struct dz_sup *s, struct dz_sup_child *c)
         dz_children_remove(s, c);
         return;
     }
-    dz_children_set_status(s, c, DZ_CHILD_RESTARTING);
     c->in_round = true;
+    dz_children_set_status(s, c, DZ_CHILD_RESTARTING);
 }
 
 static void start_step(struct dz_sup *s)
@@ -218,6 +225,7 @@ static void start_step(struct dz_sup *s)
         if (!c->in_round)
             continue;
         c->in_round = false;
+        dz_children_set_status(s, c, DZ_CHILD_RESTARTING);
         dz_place_launch(s, c, DZ_PLACE_SAME_NODE);
         return;
     }

@@ -115,7 +115,7 @@ static void refuse_queue(struct dz_sup *s)
         struct dz_sup_entry *e = dz_list_entry(node, struct dz_sup_entry, node);
         if (e->type <= DZ_ENTRY_RESTART_CHILD)
             dz_report_error(s, e->requester, DZ_ENOSUPERVISOR, NULL);
-        else if (e->child != NULL && (e->type == DZ_ENTRY_EXIT || e->type == DZ_ENTRY_RETRY))
+        else if (e->child != NULL && e->type == DZ_ENTRY_EXIT)
             e->child->queued = NULL;
         dz_sup_entry_delete(e);
     }

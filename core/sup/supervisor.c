@@ -5,13 +5,11 @@
  * has to wait for the world. */
 #include "sup/supervisor.h"
 
-#include <stdio.h>
 #include <string.h>
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/err.h"
 #include "sup/machine.h"
-#include "term/read.h"
 
 /* --- small things all parts use --- */
 
@@ -148,13 +146,19 @@ struct dz_sup_entry *dz_sup_enqueue(struct dz_sup *s, enum dz_sup_entry_type typ
     return e;
 }
 
+void dz_sup_enqueue_retry(struct dz_sup *s, const struct dz_sup_child *c)
+{
+    struct dz_sup_entry *e = dz_sup_enqueue(s, DZ_ENTRY_RETRY);
+    e->id = dz_strndup(c->id, strlen(c->id));
+    dz_assert(e->id != NULL); /* at most 255 bytes */
+}
+
 void dz_sup_entry_delete(struct dz_sup_entry *e)
 {
     while (dz_list_pop_front(&e->lost) != NULL) {
     }
     dz_free(e->id);
-    dz_child_spec_delete(e->spec);
-    dz_sup_blob_clear(&e->args);
+    dz_sup_blob_clear(&e->term);
     dz_free(e);
 }
 
@@ -175,8 +179,7 @@ static void handle_entry(struct dz_sup *s, struct dz_sup_entry *e)
         dz_round_handle_exit(s, e->child, e->how);
         break;
     case DZ_ENTRY_RETRY:
-        e->child->queued = NULL;
-        dz_round_handle_retry(s, e->child);
+        dz_round_handle_retry(s, e->id);
         break;
     case DZ_ENTRY_NODE_LOSS:
     case DZ_ENTRY_WORKER_LOSS:
@@ -317,9 +320,7 @@ void dz_sup_tick(struct dz_sup *s, uint64_t now_ms)
     while ((due = dz_heap_top(&s->timers)) != NULL && due->key <= s->now_ms) {
         struct dz_sup_child *c = dz_container_of(due, struct dz_sup_child, timer);
         dz_heap_pop(&s->timers);
-        dz_assert(c->queued == NULL);
-        c->queued = dz_sup_enqueue(s, DZ_ENTRY_RETRY);
-        c->queued->child = c;
+        dz_sup_enqueue_retry(s, c);
     }
     s->announced_deadline = DZ_TIME_INFINITY;
     pump(s);
@@ -341,61 +342,17 @@ static struct dz_sup_entry *request(struct dz_sup *s, enum dz_sup_entry_type typ
     return e;
 }
 
-/* A table with named fields: a child spec, not a list of args. */
-static bool has_names(const uint8_t *term, size_t len)
-{
-    struct dz_read r;
-    struct dz_value key;
-    uint32_t count;
-    dz_read_init(&r, term, len);
-    return dz_read_map(&r, &count) == DZ_OK && count > 0 && dz_read_next(&r, &key) == DZ_OK && key.type == DZ_TERM_STRING;
-}
-
-static int refuse_child_spec(struct dz_spec_error *error)
-{
-    memset(error, 0, sizeof *error);
-    error->code = DZ_ESIMPLE;
-    snprintf(error->message, sizeof error->message,
-             "a child of simple_one_for_one is given as a list of args for the template, not as a child spec");
-    return DZ_ESIMPLE;
-}
-
-/* The args of a child of the template, or the error. */
-static int read_args(struct dz_sup *s, const uint8_t *term, size_t len, struct dz_sup_blob *out,
-                     struct dz_spec_error *error)
-{
-    const struct dz_child_spec *t = s->spec->child_template;
-    struct dz_buf buf;
-    if (has_names(term, len))
-        return refuse_child_spec(error);
-    dz_buf_init(&buf);
-    int err = dz_spec_join_args(&buf, t->args, t->args_len, term, len, error);
-    if (err == DZ_OK)
-        out->data = dz_buf_detach(&buf, &out->len);
-    dz_buf_fini(&buf);
-    return err;
-}
-
 void dz_sup_start_child(struct dz_sup *s, uint64_t now_ms, uint64_t requester, const uint8_t *term,
                         size_t len)
 {
-    struct dz_spec_error error;
-    struct dz_child_spec *spec = NULL;
-    struct dz_sup_blob args = {NULL, 0};
-    int err;
+    struct dz_sup_blob copy = {NULL, 0};
     if (!takes_requests(s, now_ms, requester))
         return;
-    if (s->spec->strategy == DZ_SIMPLE_ONE_FOR_ONE)
-        err = read_args(s, term, len, &args, &error);
-    else
-        err = dz_child_spec_read(&spec, s->spec, term, len, &error);
-    if (err != DZ_OK) {
-        dz_report_spec_error(s, requester, &error);
+    if (!dz_sup_blob_set(&copy, term, len)) {
+        dz_report_error(s, requester, DZ_ENOMEM, NULL);
         return;
     }
-    struct dz_sup_entry *e = request(s, DZ_ENTRY_START_CHILD, requester);
-    e->spec = spec;
-    e->args = args;
+    request(s, DZ_ENTRY_START_CHILD, requester)->term = copy;
     pump(s);
 }
 

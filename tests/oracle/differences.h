@@ -22,20 +22,10 @@
     X(inner_broken_off, CUT,                                                                                 \
       "an inner supervisor told to stop breaks off the starts and rounds it is in; OTP's finishes them")     \
     X(queries, SKIP, "queries are answered while a start or stop is under way; OTP's wait for their turn")   \
-    X(early_check, OURS,                                                                                     \
-      "a malformed start_child is refused at once, also by a busy supervisor; OTP reads it in its turn "     \
-      "and may have ended by then")                                                                          \
     X(terminate_removes, THEIRS, "terminate_child removes the record; OTP keeps it until delete_child")      \
     X(round_goes_on, CUT,                                                                                    \
       "terminate_child or restart_child of the child that keeps a round from finishing lets the round "      \
       "go on with the rest; OTP forgets the rest")                                                           \
-    X(round_not_reached, CUT,                                                                                \
-      "all_significant: a child that an interrupted round has not reached yet counts as restarting; "        \
-      "OTP does not count it and shuts down")                                                                \
-    X(stale_retry, CUT,                                                                                      \
-      "a round of another child cancels the retry that lies ahead; OTP's stays in the queue, finds the "     \
-      "child "                                                                                               \
-      "failed again, and retries before what came in meanwhile")                                             \
     X(restart_running, THEIRS,                                                                               \
       "restart_child also while running or restarting: stop, start; OTP refuses, so it is asked to "         \
       "terminate first (a temporary child would be forgotten by that: skipped)")                             \

@@ -179,27 +179,6 @@ static void sort_owners(struct trace *t, const bool loose[TRACE_STEPS])
         }
 }
 
-static const struct trace_line *reply_to(const struct trace *t, unsigned request)
-{
-    for (size_t i = 0; i < t->count; i++)
-        if (begins(&t->lines[i], "reply ") && request_of(&t->lines[i]) == request)
-            return &t->lines[i];
-    return NULL;
-}
-
-/* difference early_check */
-static void forgive_early_checks(struct trace *ours, const struct trace *theirs)
-{
-    for (size_t i = 0; i < ours->count; i++) {
-        char *text = ours->lines[i].text;
-        char *answer = begins(&ours->lines[i], "reply ") ? strstr(text, " invalid") : NULL;
-        const struct trace_line *other =
-            answer != NULL ? reply_to(theirs, request_of(&ours->lines[i])) : NULL;
-        if (other != NULL && strstr(other->text, " gone") != NULL)
-            memcpy(answer, " gone", sizeof " gone");
-    }
-}
-
 static void sort_all(struct trace *t, const struct script *script, const bool loose[TRACE_STEPS])
 {
     sort_replies(t);
@@ -212,7 +191,6 @@ bool trace_normalise(struct trace *ours, struct trace *theirs, const struct scri
 {
     const struct trace_line *a = first_cut(ours), *b = first_cut(theirs);
     const struct trace_line *first = a == NULL || (b != NULL && b->step < a->step) ? b : a;
-    forgive_early_checks(ours, theirs);
     if (first != NULL) {
         unsigned step = first->step;
         snprintf(cut, TRACE_CUT, "%s", first->text + strlen("cut "));

@@ -47,9 +47,6 @@ struct actor {
     bool ready;
     bool asked_to_stop; /* by its parent, which it will hear of when its task's turn comes */
     bool told_to_stop;
-    bool significant_end_waits; /* a significant child ended while another one was starting */
-    unsigned events;            /* a supervisor's: what it was told since it was last idle */
-    unsigned failed_at; /* a child's: its supervisor's `events` when its restart failed, 0: it did not */
     char end[32];       /* a supervisor's: why */
 };
 
@@ -172,42 +169,6 @@ static void check_round_goes_on(struct world *w, const struct actor *a)
     bool round = strategy == DZ_ONE_FOR_ALL || strategy == DZ_REST_FOR_ONE;
     if (round && a->restarting && asked_about(w, a->path))
         note(w, "cut round_goes_on");
-}
-
-/* Between two failures of one child, the first of them met by a round of another one's, more has come in:
- * difference stale_retry. */
-static void check_stale_retry(struct world *w, struct actor *a)
-{
-    if (!a->restarting)
-        return;
-    if (a->failed_at > 1 && a->parent->events > a->failed_at)
-        note(w, "cut stale_retry");
-    a->failed_at = a->parent->events;
-}
-
-/* The end of a significant child stands before the retry of the child that keeps a round from finishing:
- * difference round_not_reached. */
-static void check_round_not_reached(struct world *w, const struct actor *a)
-{
-    if (a->restarting && a->parent->significant_end_waits)
-        note(w, "cut round_not_reached");
-}
-
-static void remember_significant_end(struct world *w, const struct actor *a)
-{
-    const struct dz_sup *machine = a->parent->machine;
-    const struct dz_sup_child *c = dz_sup_find_child(machine, a->child_id, strlen(a->child_id));
-    struct dz_sup_child_info info;
-    if (c == NULL || dz_sup_spec_of(machine)->auto_shutdown != DZ_AUTO_ALL_SIGNIFICANT)
-        return;
-    dz_sup_child_info(machine, c, &info);
-    if (!info.spec->significant)
-        return;
-    for (unsigned i = 0; i < w->actor_count; i++) {
-        const struct actor *other = &w->actors[i];
-        if (other->parent == a->parent && (other->state == ACTOR_STARTING || other->state == ACTOR_HELD))
-            a->parent->significant_end_waits = true;
-    }
 }
 
 /* It starts or ends, or its end has not been reported yet. */
@@ -407,8 +368,6 @@ static void report_failed(struct world *w, struct actor *a)
     struct dz_sup_failure failure = {.code = DZ_EINITFAILED, .detail = detail, .detail_len = sizeof detail};
     uint64_t token = a->token;
     check_round_goes_on(w, a);
-    check_round_not_reached(w, a);
-    check_stale_retry(w, a);
     a->state = ACTOR_NONE;
     a->pid = DZ_PID_NONE;
     a->token = 0;
@@ -424,8 +383,6 @@ static void report_ended(struct world *w, struct actor *a, enum ending reason)
     a->pid = DZ_PID_NONE;
     if (a->parent->machine == NULL)
         return;
-    remember_significant_end(w, a);
-    a->parent->events++;
     dz_buf_init(&buf);
     world_term_reason(reason, &buf);
     dz_sup_exited(a->parent->machine, w->now_ms, pid, buf.data, buf.len, DZ_SUP_EXITED);
@@ -499,10 +456,6 @@ static void settle(struct world *w)
         w->task_first = (w->task_first + 1) % TASKS;
         w->task_count--;
         perform(w, &t);
-    }
-    for (unsigned i = 0; i < w->actor_count && !blocked(w); i++) {
-        w->actors[i].significant_end_waits = false;
-        w->actors[i].events = w->actors[i].failed_at = 0;
     }
 }
 
@@ -582,7 +535,6 @@ static void ask(struct world *w, const struct step *s)
         note(w, "reply %u gone", w->asking);
         return;
     }
-    sup->events++;
     bool simple = script_is_simple(w->script, sup->path);
     const char *id = simple && a != NULL ? a->child_id : s->path;
     dz_buf_init(&buf);

@@ -447,6 +447,45 @@ static void simple_one_for_one_forgets_who_ended_normally(void **state)
     world_delete(w);
 }
 
+/* As in OTP, where a child has no pid while a round that was interrupted has not reached it. */
+static void a_child_that_a_round_has_not_reached_does_not_keep_the_supervisor(void **state)
+{
+    (void)state;
+    struct world *w = world_started("{ strategy = \"one_for_all\", auto_shutdown = \"all_significant\", children = { "
+                                    CHILD("s", ", significant = true, restart = \"transient\"") ", " CHILD("b", "") ", "
+                                    CHILD("t", ", significant = true, restart = \"transient\"") " } }");
+    world_fail(w, "b", 1);
+    world_end(w, "b", "\"boom\"");
+    while (w->start_next + 1 < w->start_count || w->starts[w->start_count - 1].id[0] != 'b')
+        assert_true(world_step(w)); /* until b is starting again */
+    world_end(w, "s", "\"normal\"");
+    world_forget(w);
+    world_run(w);
+    world_expect(w, "+ stopped s normal\n+ stopped t shutdown\n+ stopped b boom\n+ supervisor_stopped shutdown\nexit shutdown\n");
+    world_delete(w);
+}
+
+/* The retry that a round of another child has overtaken stays in its place of the queue, and finds the child failed again. */
+static void a_retry_keeps_its_place_although_a_round_came_before_it(void **state)
+{
+    (void)state;
+    struct world *w = world_started("{ strategy = \"rest_for_one\", restart_intensity = { max_restarts = 9 }, children = { "
+                                    CHILD("a", "") ", " CHILD("b", "") " } }");
+    struct dz_buf n = literal("{ id = \"n\", behavior = \"w\" }");
+    world_fail(w, "b", 2);
+    w->hold_starts = true;
+    world_end(w, "b", "\"boom\"");
+    world_end(w, "a", "\"boom\"");
+    w->hold_starts = false;
+    assert_true(world_step(w)); /* b fails; the round of a begins */
+    dz_sup_start_child(w->sup, w->now, 1, n.data, n.len);
+    world_run(w);
+    world_expect(w, "start b@0\nstart a@0\n+ restarted a 1 boom\nstart b@0\nstart b@0\n+ restarted b 1 boom\n"
+                    "start n@0\n+ started n\nreply 1 ok n\n");
+    dz_buf_fini(&n);
+    world_delete(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -471,6 +510,8 @@ int main(void)
         cmocka_unit_test(any_significant_child_that_ends_shuts_the_supervisor_down),
         cmocka_unit_test(all_significant_children_must_end_first),
         cmocka_unit_test(an_end_that_waits_its_turn_does_not_shut_down_before_it),
+        cmocka_unit_test(a_child_that_a_round_has_not_reached_does_not_keep_the_supervisor),
+        cmocka_unit_test(a_retry_keeps_its_place_although_a_round_came_before_it),
         cmocka_unit_test(terminate_child_of_a_significant_child_shuts_nothing_down),
         cmocka_unit_test(a_significant_sibling_stopped_by_a_round_shuts_nothing_down),
         cmocka_unit_test(a_superseded_child_counts_nowhere_and_stays_ended),

@@ -164,6 +164,20 @@ static void requests_and_exits_wait_their_turn_and_queries_do_not(void **state)
     world_delete(w);
 }
 
+static void a_malformed_start_child_is_refused_in_its_turn(void **state)
+{
+    (void)state;
+    struct world *w = world_started(THREE);
+    w->hold_starts = true;
+    world_start_child(w, 1, "{ id = \"d\", behavior = \"w\" }");
+    world_start_child(w, 2, "{ id = \"e\", behaviour = \"w\" }");
+    world_expect(w, "start d@0\n");
+    w->hold_starts = false;
+    world_run(w);
+    world_expect(w, "+ started d\nreply 1 ok d\nreply 2 invalid_spec\n");
+    world_delete(w);
+}
+
 static void stop_breaks_off_a_start_and_refuses_what_waits(void **state)
 {
     (void)state;
@@ -360,6 +374,7 @@ int main(void)
         cmocka_unit_test(a_failed_start_child_leaves_no_record),
         cmocka_unit_test(restart_child_stops_selects_and_starts_without_counting),
         cmocka_unit_test(requests_and_exits_wait_their_turn_and_queries_do_not),
+        cmocka_unit_test(a_malformed_start_child_is_refused_in_its_turn),
         cmocka_unit_test(stop_breaks_off_a_start_and_refuses_what_waits),
         cmocka_unit_test(a_start_that_was_broken_off_too_late_is_stopped),
         cmocka_unit_test(stop_while_booting_fails_the_start),

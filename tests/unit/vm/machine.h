@@ -1,6 +1,6 @@
 /* machine.h - a host of Lua workers without threads, its clock in the test's hand, that runs pieces of Lua as
- * processes. A piece of Lua is a test's body: `dozor` is the public API, `eq(got, wanted)` and `fails(code,
- * fn, ...)` assert, what it raises fails the test with its traceback. */
+ * processes. A piece of Lua is a test's body: `dozor` is the public API, `core` the primitives below it, `eq(got, wanted)`,
+ * `fails(code, fn, ...)` and `wrong(argument, expected, got, fn)` assert, what it raises fails the test with its traceback. */
 #ifndef DZ_TESTS_MACHINE_H
 #define DZ_TESTS_MACHINE_H
 
@@ -76,6 +76,7 @@ static int machine_report(lua_State *L)
 
 static const char machine_prelude[] =
     "dozor = require 'dozor'\n"
+    "core = require 'dozor.core'\n"
     "local function show(v)\n"
     "  if type(v) ~= 'table' then return type(v) .. ' ' .. tostring(v) end\n"
     "  local parts = {}\n"
@@ -91,6 +92,13 @@ static const char machine_prelude[] =
     "  if ok then error('did not raise ' .. code, 2) end\n"
     "  if type(err) ~= 'table' then error('raised ' .. tostring(err) .. ' instead of ' .. code, 2) end\n"
     "  if err.code ~= code then error('raised ' .. tostring(err) .. ' instead of ' .. code, 2) end\n"
+    "  return err\n"
+    "end\n"
+    "-- fn, a function of one line, raises bad_argument there\n"
+    "function wrong(argument, expected, got, fn)\n"
+    "  local err = fails('bad_argument', fn)\n"
+    "  eq({ err.argument, err.expected, err.got }, { argument, expected, got })\n"
+    "  eq(err.where, 'body:' .. debug.getinfo(fn, 'S').linedefined)\n"
     "  return err\n"
     "end\n"
     "function machine_body(fn)\n"
@@ -221,5 +229,25 @@ static inline void machine_test(const char *body)
     machine_run(m, body);
     machine_delete(m);
 }
+
+/* A server of many uses. */
+#define SERVER                                                                                               \
+    "local server = { init = function(...) return { n = 0, args = { ... } } end }\n"                         \
+    "function server.handle_call(msg, state, from)\n"                                                        \
+    "  if msg == 'get' then return state.n end\n"                                                            \
+    "  if msg == 'args' then return state.args end\n"                                                        \
+    "  if msg == 'inc' then return state.n + 1, { n = state.n + 1 } end\n"                                   \
+    "  if msg == 'nil' then return nil end\n"                                                                \
+    "  if msg == 'later' then dozor.send_after(10, dozor.self(), from) return dozor.NOREPLY end\n"           \
+    "  if msg == 'crash' then error('boom') end\n"                                                           \
+    "  if msg == 'exit' then dozor.exit('bye') end\n"                                                        \
+    "  if msg == 'sleep' then dozor.sleep(100) return 'slept' end\n"                                         \
+    "  if type(msg) == 'table' then return msg.reply end\n"                                                  \
+    "end\n"                                                                                                  \
+    "function server.handle_cast(msg, state) if msg == 'inc' then return { n = state.n + 1 } end end\n"      \
+    "function server.handle_info(msg, state)\n"                                                              \
+    "  if type(msg) == 'string' and msg:find('^<ref') then dozor.reply(msg, 'late') end\n"                   \
+    "  if type(msg) == 'table' and msg.tell then dozor.send(msg.tell, { 'told', msg }) end\n"                \
+    "end\n"
 
 #endif

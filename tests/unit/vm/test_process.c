@@ -1,26 +1,6 @@
 /* test_process.c - spawn, messages, calls, ends, links, monitors, names, timers, as a script sees them. */
 #include "machine.h"
 
-/* A server of many uses. */
-#define SERVER                                                                                               \
-    "local server = { init = function(...) return { n = 0, args = { ... } } end }\n"                         \
-    "function server.handle_call(msg, state, from)\n"                                                        \
-    "  if msg == 'get' then return state.n end\n"                                                            \
-    "  if msg == 'args' then return state.args end\n"                                                        \
-    "  if msg == 'inc' then return state.n + 1, { n = state.n + 1 } end\n"                                   \
-    "  if msg == 'nil' then return nil end\n"                                                                \
-    "  if msg == 'later' then dozor.send_after(10, dozor.self(), from) return dozor.NOREPLY end\n"           \
-    "  if msg == 'crash' then error('boom') end\n"                                                           \
-    "  if msg == 'exit' then dozor.exit('bye') end\n"                                                        \
-    "  if msg == 'sleep' then dozor.sleep(100) return 'slept' end\n"                                         \
-    "  if type(msg) == 'table' then return msg.reply end\n"                                                  \
-    "end\n"                                                                                                  \
-    "function server.handle_cast(msg, state) if msg == 'inc' then return { n = state.n + 1 } end end\n"      \
-    "function server.handle_info(msg, state)\n"                                                              \
-    "  if type(msg) == 'string' and msg:find('^<ref') then dozor.reply(msg, 'late') end\n"                   \
-    "  if type(msg) == 'table' and msg.tell then dozor.send(msg.tell, { 'told', msg }) end\n"                \
-    "end\n"
-
 static void a_behaviour_answers_calls_and_keeps_state(void **state)
 {
     (void)state;
@@ -311,59 +291,6 @@ static void terminate_has_the_state_of_the_last_finished_callback(void **state)
                  "dozor.monitor(pid) dozor.stop(pid) eq(dozor.receive(0).reason, 'normal')\n");
 }
 
-static void links_break_both_ways_and_can_be_trapped(void **state)
-{
-    (void)state;
-    machine_test(
-        "local me = dozor.self()\n"
-        "local a = dozor.spawn(function() dozor.receive() end)\n"
-        "local b = dozor.spawn(function() dozor.link(a) dozor.receive() end)\n"
-        "dozor.sleep(1) dozor.kill(a) dozor.sleep(1) eq(dozor.alive(b), false)\n"
-        "eq(dozor.trap_exit(true), false)\n"
-        "local c = dozor.spawn(function() dozor.receive() dozor.exit('c') end, nil, { link = true })\n"
-        "dozor.send(c, 1)\n"
-        "eq(dozor.receive(100), { type = 'exit', pid = c, reason = 'c' })\n"
-        "dozor.link(c) eq(dozor.receive(100), { type = 'exit', pid = c, reason = 'noproc' })\n"
-        "local d = dozor.spawn(function() end, nil, { link = true })\n"
-        "eq(dozor.receive(100), { type = 'exit', pid = d, reason = 'normal' })\n"
-        "local e = dozor.spawn(function() dozor.receive() dozor.exit('e') end, nil, { link = true })\n"
-        "dozor.unlink(e) dozor.send(e, 1) eq((dozor.receive(100)), nil)\n"
-        "dozor.trap_exit(false)\n");
-}
-
-static void monitors_fire_once_or_are_silenced(void **state)
-{
-    (void)state;
-    machine_test("local pid, ref = dozor.spawn(function() dozor.receive() end, nil, { monitor = true })\n"
-                 "dozor.send(pid, 1) eq(dozor.receive(10), { type = 'down', ref = ref, pid = pid, reason = "
-                 "'normal' })\n"
-                 "eq((dozor.receive(10)), nil)\n"
-                 "local r2 = dozor.monitor(pid) eq(dozor.receive(10), { type = 'down', ref = r2, pid = pid, "
-                 "reason = 'noproc' })\n"
-                 "local r3 = dozor.monitor('nobody') eq(dozor.receive(10), { type = 'down', ref = r3, reason "
-                 "= 'noproc' })\n"
-                 "pid = dozor.spawn(function() dozor.receive() end) local r4 = dozor.monitor(pid)\n"
-                 "eq(dozor.demonitor(r4), true) dozor.kill(pid) eq((dozor.receive(10)), nil)\n"
-                 "eq(dozor.demonitor(r4), false)\n");
-}
-
-static void names_are_unique_and_freed_at_the_end(void **state)
-{
-    (void)state;
-    machine_test(
-        SERVER "local pid = dozor.spawn(server, nil, { name = 'srv' })\n"
-               "eq(dozor.whereis('srv'), pid) eq(dozor.call('srv', 'get'), 0)\n"
-               "local e = fails('name_taken', dozor.register, 'srv') eq(e.name, 'srv') eq(e.owner, pid)\n"
-               "e = fails('name_taken', dozor.spawn, server, nil, { name = 'srv' }) eq(e.owner, pid)\n"
-               "eq(dozor.call({ name = 'srv', node = dozor.node() }, 'get'), 0)\n"
-               "local list = dozor.registered() eq(list, { 'srv' })\n"
-               "eq(dozor.info('srv').name, 'srv') eq(dozor.info(pid).behavior, '(table)')\n"
-               "dozor.stop('srv') eq(dozor.whereis('srv'), nil)\n"
-               "dozor.register('me') eq(dozor.whereis('me'), dozor.self()) eq(dozor.unregister('me'), true)\n"
-               "eq(dozor.unregister('me'), false)\n"
-               "fails('noproc', dozor.register, 'x', pid)\n");
-}
-
 static void timers_fire_once_and_can_be_cancelled(void **state)
 {
     (void)state;
@@ -543,9 +470,6 @@ int main(void)
         TEST(stop_runs_terminate_and_returns_when_it_is_gone),
         TEST(a_process_parked_in_a_wait_is_stopped_there),
         TEST(terminate_has_the_state_of_the_last_finished_callback),
-        TEST(links_break_both_ways_and_can_be_trapped),
-        TEST(monitors_fire_once_or_are_silenced),
-        TEST(names_are_unique_and_freed_at_the_end),
         TEST(timers_fire_once_and_can_be_cancelled),
         TEST(waiting_is_refused_where_lua_cannot_wait),
         TEST(waits_pass_through_the_processs_own_coroutines),

@@ -56,46 +56,6 @@ static void hooks_run_once_when_their_process_ends(void **state)
     machine_delete(m);
 }
 
-static void a_callback_runs_as_its_process_and_may_not_wait(void **state)
-{
-    (void)state;
-    struct machine *m = machine_new();
-    struct dz_pid pid = waiting_process(m);
-    struct dz_vm *vm = machine_vm(m, 1);
-    lua_State *L = dz_vm_main(vm);
-    struct dz_vm_frame frame;
-    assert_true(dz_vm_enter(vm, pid, &frame));
-    if (luaL_dostring(L, "eq(dozor.self(), dozor.whereis('p')) fails('cannot_wait', dozor.sleep, 1)"))
-        fail_msg("%s", lua_tostring(L, -1));
-    dz_vm_leave(vm, &frame, L, false);
-    assert_null(dz_vm_current(L));
-    assert_int_not_equal(luaL_dostring(L, "fails('noproc', dozor.self) error('outside')"), 0);
-    lua_pop(L, 1);
-    machine_delete(m);
-}
-
-static void a_callback_that_fails_ends_its_process(void **state)
-{
-    (void)state;
-    struct machine *m = machine_new();
-    struct dz_pid pid = waiting_process(m);
-    struct dz_vm *vm = machine_vm(m, 1);
-    lua_State *L = lua_newthread(dz_vm_main(vm));
-    struct dz_vm_frame frame;
-    assert_true(dz_vm_enter(vm, pid, &frame));
-    lua_pushnil(L);
-    lua_pushliteral(L, "it failed");
-    dz_vm_leave(vm, &frame, L, true);
-    assert_int_equal(lua_gettop(L), 0);
-    lua_pop(dz_vm_main(vm), 1);
-    machine_settle(m);
-    assert_null(dz_table_find(&m->rt.table, pid));
-    assert_non_null(strstr(m->logged, "in=a callback"));
-    assert_non_null(strstr(m->logged, "it failed"));
-    assert_false(dz_vm_enter(vm, pid, &frame));
-    machine_delete(m);
-}
-
 static void an_idle_state_gives_its_garbage_back(void **state)
 {
     (void)state;
@@ -184,8 +144,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_value_keeps_its_reference_and_other_states_refuse_it),
         cmocka_unit_test(hooks_run_once_when_their_process_ends),
-        cmocka_unit_test(a_callback_runs_as_its_process_and_may_not_wait),
-        cmocka_unit_test(a_callback_that_fails_ends_its_process),
         cmocka_unit_test(fresh_closures_and_behaviour_tables_go_with_their_processes),
         cmocka_unit_test(a_start_keeps_its_function_until_the_process_has_it),
         cmocka_unit_test(what_a_spec_names_lives_as_long_as_its_owner),

@@ -189,6 +189,7 @@ static void describe_fields(lua_State *L, struct eval *e)
 
 static void take_value(lua_State *L, struct eval *e)
 {
+    size_t start = e->out->len;
     dz_build_init(&e->build, e->out);
     e->kind = DZ_EVAL_VALUE;
     if (lua_isfunction(L, -1)) {
@@ -203,6 +204,10 @@ static void take_value(lua_State *L, struct eval *e)
     if (dz_build_done(&e->build)) {
         e->err = dz_build_done(&e->build);
         luaL_error(L, "the value is too large");
+    }
+    if (e->out->len - start > DZ_TERM_MAX_BYTES) {
+        e->err = DZ_EMESSAGE;
+        luaL_error(L, "the value is larger than %d MiB", (int)(DZ_TERM_MAX_BYTES >> 20));
     }
 }
 

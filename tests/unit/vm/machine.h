@@ -230,6 +230,15 @@ static inline void machine_test(const char *body)
     machine_delete(m);
 }
 
+/* A plain process named "p" that waits for ever. */
+static inline struct dz_pid machine_waiting(struct machine *m)
+{
+    machine_run(m, "dozor.spawn(function() dozor.receive() end, nil, { name = 'p' }) dozor.sleep(1)");
+    struct dz_pid pid = dz_names_whereis(&m->rt.names, "p", 1);
+    assert_false(dz_pid_is_none(pid));
+    return pid;
+}
+
 /* A server of many uses. */
 #define SERVER                                                                                               \
     "local server = { init = function(...) return { n = 0, args = { ... } } end }\n"                         \

@@ -3,20 +3,11 @@
 #include "machine.h"
 #include "vm/state.h"
 
-/* A plain process named "p" that waits for ever. */
-static struct dz_pid waiting_process(struct machine *m)
-{
-    machine_run(m, "dozor.spawn(function() dozor.receive() end, nil, { name = 'p' }) dozor.sleep(1)");
-    struct dz_pid pid = dz_names_whereis(&m->rt.names, "p", 1);
-    assert_false(dz_pid_is_none(pid));
-    return pid;
-}
-
 static void a_callback_runs_as_its_process_and_may_not_wait(void **state)
 {
     (void)state;
     struct machine *m = machine_new();
-    struct dz_pid pid = waiting_process(m);
+    struct dz_pid pid = machine_waiting(m);
     struct dz_vm *vm = machine_vm(m, 1);
     lua_State *L = dz_vm_main(vm);
     struct dz_vm_frame frame;
@@ -34,7 +25,7 @@ static void a_callback_that_fails_ends_its_process(void **state)
 {
     (void)state;
     struct machine *m = machine_new();
-    struct dz_pid pid = waiting_process(m);
+    struct dz_pid pid = machine_waiting(m);
     struct dz_vm *vm = machine_vm(m, 1);
     lua_State *L = lua_newthread(dz_vm_main(vm));
     struct dz_vm_frame frame;
@@ -56,7 +47,7 @@ static void callbacks_nest_and_each_sees_its_own_process(void **state)
 {
     (void)state;
     struct machine *m = machine_new();
-    struct dz_pid p = waiting_process(m);
+    struct dz_pid p = machine_waiting(m);
     machine_run(m, "dozor.spawn(function() dozor.receive() end, nil, { name = 'q' }) dozor.sleep(1)");
     struct dz_pid q = dz_names_whereis(&m->rt.names, "q", 1);
     struct dz_vm *vm = machine_vm(m, 1);
@@ -79,7 +70,7 @@ static void only_a_living_process_of_this_state_is_entered(void **state)
 {
     (void)state;
     struct machine *m = machine_new();
-    struct dz_pid p = waiting_process(m);
+    struct dz_pid p = machine_waiting(m);
     struct dz_vm *vm = machine_vm(m, 1);
     struct dz_vm_frame frame;
     assert_false(dz_vm_enter(machine_vm(m, 2), p, &frame));
@@ -97,7 +88,7 @@ static void a_process_that_is_doomed_inside_its_callback_is_not_reported(void **
 {
     (void)state;
     struct machine *m = machine_new();
-    struct dz_pid p = waiting_process(m);
+    struct dz_pid p = machine_waiting(m);
     struct dz_vm *vm = machine_vm(m, 1);
     lua_State *L = lua_newthread(dz_vm_main(vm));
     struct dz_vm_frame frame;

@@ -53,70 +53,6 @@ static void tables_arrive_with_the_keys_they_had(void **state)
         "local reversed = {} for i = 20, 1, -1 do reversed[i] = i end eq(echo(reversed), reversed)\n");
 }
 
-/* The global V as bytes. */
-static void encode_value(lua_State *L, bool walks, struct dz_buf *out)
-{
-    dz_vm_of(L)->walks = walks;
-    lua_getglobal(L, "V");
-    dz_codec_encode(L, -1, "value", 0, out);
-    lua_pop(L, 1);
-}
-
-static void walking_a_table_writes_what_the_slow_way_writes(void **state)
-{
-    (void)state;
-    static const char *const values[] = {
-        "{}", "{1, 2, 3}", "{a = 1, b = 'x', c = true, d = false, e = -0.0, f = 1.5, g = 0/0}",
-        "{0, -1, 127, 128, -32, -33, 255, 256, 65535, 65536, -128, -129, -32768, -32769, 2^31, 2^32, -2^31 - 1}",
-        "{2^53, -2^53, 2^53 + 2, 1e308, 1/0, -1/0, 0.1}", "{a = {b = {c = {1, {}}}}}", "{1, nil, 3}", "{[0] = 1, 2}",
-        "{x = 1, 2}", "{[true] = 1}", "{'<', '<nonsense here>', ('x'):rep(31), ('x'):rep(32), ('y'):rep(300)}",
-        "{('z'):rep(70000)}", "(function() local t = {} for i = 1, 70000 do t[i] = i end return t end)()",
-        "(function() local t = {} for i = 1, 300 do t['k' .. i] = {i} end t.k7 = nil return t end)()",
-        "(function() local t = {} for i = 9, 1, -1 do t[i] = i end return t end)()",
-        "(function() local t = {1} for i = 1, 40 do t = {t} end return t end)()",
-        "{'', 'a', 'ab', 'abc', 'abcd', 'abcdefg', 'abcdefgh', 'abcdefghijklmno', 'abcdefghijklmnop', 'abcdefghijklmnopq'}",
-    };
-    struct machine *m = machine_new();
-    lua_State *L = dz_vm_main(machine_vm(m, 1));
-    assert_true(dz_vm_of(L)->walks);
-    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
-        struct dz_buf fast, slow;
-        lua_pushfstring(L, "V = %s", values[i]);
-        if (luaL_dostring(L, lua_tostring(L, -1)))
-            fail_msg("%s", lua_tostring(L, -1));
-        lua_pop(L, 1);
-        dz_buf_init(&fast);
-        dz_buf_init(&slow);
-        encode_value(L, true, &fast);
-        encode_value(L, false, &slow);
-        assert_int_equal(fast.len, slow.len);
-        assert_memory_equal(fast.data, slow.data, fast.len);
-        dz_buf_fini(&fast);
-        dz_buf_fini(&slow);
-    }
-    machine_delete(m);
-}
-
-static void maps_of_one_shape_and_of_many_arrive_alike(void **state)
-{
-    (void)state;
-    machine_test(ECHO_LUA
-                 "local function shape(i)\n"
-                 "  local t = { type = 'x' .. i, n = i, list = { i, i + 1 }, on = i % 2 == 0, me = dozor.self(), "
-                 "big = 5LL, nested = { type = { 1.5, {} } } }\n"
-                 "  t['key' .. i] = i t['\\0\\255\\n\"' .. i] = -i\n"
-                 "  return t\n"
-                 "end\n"
-                 "for i = 1, 100 do for k = 1, 20 do eq(echo(shape(i)), shape(i)) end end\n"
-                 "for i = 1, 100 do eq(echo(shape(i)), shape(i)) end\n"
-                 "local function same(v) return { type = v, a = 1 } end\n"
-                 "for _, v in ipairs { 1, 'x', true, 300, -70000, {}, { 1 }, { 1, 2 }, { b = 1 }, ('x'):rep(40) } do\n"
-                 "  for k = 1, 20 do eq(echo(same(v)), same(v)) end\n"
-                 "end\n"
-                 "local wide = {} for i = 1, 15 do wide['w' .. i] = { i, i, i, i } end\n"
-                 "for k = 1, 40 do eq(echo(wide), wide) end\n");
-}
-
 static void a_table_met_twice_is_copied_twice(void **state)
 {
     (void)state;
@@ -192,8 +128,6 @@ int main(void)
         cmocka_unit_test(scalars_survive),
         cmocka_unit_test(boxed_integers_stay_boxed),
         cmocka_unit_test(tables_arrive_with_the_keys_they_had),
-        cmocka_unit_test(walking_a_table_writes_what_the_slow_way_writes),
-        cmocka_unit_test(maps_of_one_shape_and_of_many_arrive_alike),
         cmocka_unit_test(a_table_met_twice_is_copied_twice),
         cmocka_unit_test(metatables_are_not_sent),
         cmocka_unit_test(what_cannot_be_sent_is_named_with_its_path),

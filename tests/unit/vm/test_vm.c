@@ -1,60 +1,9 @@
-/* test_vm.c - what vm.h promises to bindings and to the host: references, callbacks, hooks at a process's
- * end. */
+/* test_vm.c - a Lua state from its making to its end. */
+#include <sys/stat.h>
+#include <unistd.h>
 #include "machine.h"
+#include "term/read.h"
 #include "vm/state.h"
-
-static void a_value_keeps_its_reference_and_other_states_refuse_it(void **state)
-{
-    (void)state;
-    struct machine *m = machine_new();
-    lua_State *a = dz_vm_main(machine_vm(m, 1)), *b = dz_vm_main(machine_vm(m, 2));
-    uint8_t first[DZ_VM_FUNCTION_BYTES], second[DZ_VM_FUNCTION_BYTES];
-    lua_getglobal(a, "print");
-    dz_vm_function_ref(a, -1, first);
-    dz_vm_function_ref(a, -1, second);
-    assert_memory_equal(first, second, sizeof first);
-    assert_int_equal(dz_vm_function_thread(first, sizeof first), 1);
-    assert_int_equal(dz_vm_function_thread(first, 3), 0);
-    assert_true(dz_vm_function_push(a, first, sizeof first));
-    assert_true(lua_rawequal(a, -1, -2));
-    lua_pop(a, 2);
-    assert_false(dz_vm_function_push(b, first, sizeof first));
-    lua_newtable(a);
-    dz_vm_function_ref(a, -1, second);
-    assert_int_equal(second[12], 't');
-    lua_pop(a, 1);
-    machine_delete(m);
-}
-
-/* A plain process named "p" that waits for ever. */
-static struct dz_pid waiting_process(struct machine *m)
-{
-    machine_run(m, "dozor.spawn(function() dozor.receive() end, nil, { name = 'p' }) dozor.sleep(1)");
-    struct dz_pid pid = dz_names_whereis(&m->rt.names, "p", 1);
-    assert_false(dz_pid_is_none(pid));
-    return pid;
-}
-
-static void count(struct dz_vm *vm, void *arg)
-{
-    (void)vm;
-    ++*(int *)arg;
-}
-
-static void hooks_run_once_when_their_process_ends(void **state)
-{
-    (void)state;
-    struct machine *m = machine_new();
-    struct dz_pid pid = waiting_process(m);
-    int ran = 0, cancelled = 0;
-    assert_int_equal(dz_vm_at_end(machine_vm(m, 1), pid, count, &ran), 0);
-    assert_int_equal(dz_vm_at_end(machine_vm(m, 1), pid, count, &cancelled), 0);
-    dz_vm_at_end_cancel(machine_vm(m, 1), pid, count, &cancelled);
-    machine_run(m, "dozor.kill('p') dozor.sleep(1)");
-    assert_int_equal(ran, 1);
-    assert_int_equal(cancelled, 0);
-    machine_delete(m);
-}
 
 static void an_idle_state_gives_its_garbage_back(void **state)
 {
@@ -71,83 +20,142 @@ static void an_idle_state_gives_its_garbage_back(void **state)
     machine_delete(m);
 }
 
-/* KiB in use after a full collection. */
-#define USED "local function used() collectgarbage() collectgarbage() return collectgarbage('count') end "
-
-static void fresh_closures_and_behaviour_tables_go_with_their_processes(void **state)
-{
-    (void)state;
-    machine_test(USED
-        "local function round(n)\n"
-        "  for i = 1, n do dozor.spawn(function() return i end) end\n"
-        "  for i = 1, n / 10 do\n"
-        "    local t = { init = function() return i end }\n"
-        "    dozor.kill(dozor.spawn(t))\n"
-        "  end\n"
-        "  dozor.sleep(1)\n"
-        "end\n"
-        "round(2000)\n"
-        "local before = used()\n"
-        "round(100000)\n"
-        "local grown = used() - before\n"
-        "if grown > 1024 then error('grown by ' .. grown .. ' KiB') end"); /* kept, 110,000 of them take over 5 MiB; tables that resize take some 100 KiB */
-}
-
-static void a_start_keeps_its_function_until_the_process_has_it(void **state)
-{
-    (void)state;
-    machine_test("local got = {}\n"
-                 "local me = dozor.self()\n"
-                 "for i = 1, 200 do\n"
-                 "  local ok = dozor.spawn(function(n) collectgarbage() dozor.send(me, n + i) end, { i })\n"
-                 "  eq(dozor.receive(), 2 * i)\n"
-                 "end\n"
-                 "local t = setmetatable({}, { __mode = 'v' })\n"
-                 "do\n"
-                 "  local b = { init = function() return 1 end, handle_call = function(m, s) return m end }\n"
-                 "  t.p, t.b = dozor.spawn(b), b\n"
-                 "  got.p = t.p\n"
-                 "end\n"
-                 "collectgarbage() collectgarbage()\n"
-                 "eq(dozor.call(got.p, 5), 5)");
-}
-
-static void what_a_spec_names_lives_as_long_as_its_owner(void **state)
+static void each_worker_has_its_own_state_and_the_system_thread_none(void **state)
 {
     (void)state;
     struct machine *m = machine_new();
-    lua_State *L = dz_vm_main(machine_vm(m, 1));
-    struct dz_pid owner = waiting_process(m);
-    uint8_t bytes[DZ_VM_FUNCTION_BYTES];
-    lua_newtable(L);
-    dz_vm_function_ref(L, -1, bytes);
-    dz_function_named(L, -1);
-    dz_function_hold(L, owner);
-    lua_pop(L, 1);
-    lua_gc(L, LUA_GCCOLLECT, 0);
-    assert_true(dz_vm_function_push(L, bytes, sizeof bytes));
-    lua_pop(L, 1);
-    machine_run(m, "dozor.kill('p') dozor.sleep(1)");
-    for (uint32_t i = 1; i < 200; i++) { /* owners that never were: the next looks find them gone, and the first */
-        lua_newtable(L);
-        dz_function_named(L, -1);
-        dz_function_hold(L, (struct dz_pid){0, 1000 + i, 1});
-        lua_pop(L, 1);
+    struct dz_vm *a = machine_vm(m, 1), *b = machine_vm(m, 2);
+    assert_null(machine_vm(m, 0));
+    assert_ptr_not_equal(a, b);
+    assert_int_not_equal(a->generation, b->generation);
+    lua_State *L = dz_vm_main(a);
+    assert_ptr_equal(dz_vm_of(L), a);
+    assert_ptr_equal(dz_vm_thread(L), &m->sched.workers[1]->thread);
+    assert_ptr_equal(dz_vm_shared_of(L), &m->shared);
+    assert_ptr_equal(dz_vm_rt(L), &m->rt);
+    assert_null(dz_vm_current(L));
+    assert_true(dz_vm_memory(a) > 0);
+    assert_true(atomic_load(&m->sched.workers[2]->thread.lua_bytes) > 0);
+    machine_delete(m);
+}
+
+static void a_state_that_goes_ends_its_processes_without_terminate(void **state)
+{
+    (void)state;
+    struct machine *m = machine_new();
+    machine_run(
+        m,
+        "dozor.spawn { init = function() end, terminate = function() dozor.log.error('terminate ran') end }\n"
+        "for i = 1, 20 do dozor.spawn(function() dozor.sleep('infinity') end) dozor.spawn('counter') end");
+    assert_true(atomic_load(&m->rt.table.count) >= 41);
+    dz_sched_stop(&m->sched);
+    assert_int_equal(atomic_load(&m->rt.table.count), 0);
+    assert_null(strstr(m->logged, "terminate ran"));
+    machine_delete(m);
+}
+
+static void the_scripts_message_has_its_path_and_arguments(void **state)
+{
+    (void)state;
+    struct machine *m = machine_new();
+    const char *argv[] = {"one", "two"};
+    struct dz_spawn s;
+    struct dz_read r;
+    uint32_t count;
+    struct dz_msg *msg = dz_vm_main_message(&m->rt, "/dir/script.lua", 2, argv);
+    assert_non_null(msg);
+    assert_int_equal(dz_spawn_unpack(&m->rt.nodes, msg, &s), 0);
+    assert_int_equal(s.what, DZ_SPAWN_BEHAVIOR);
+    assert_memory_equal(s.name.s, "@main", s.name.len);
+    assert_memory_equal(s.local_name.s, "main", s.local_name.len);
+    dz_read_init(&r, s.args, s.args_len);
+    assert_int_equal(dz_read_array(&r, &count), 0);
+    assert_int_equal(count, 3);
+    dz_msg_free(msg);
+    machine_delete(m);
+}
+
+/* A machine whose states are made once `prepare` has changed what they share. */
+static struct machine *machine_with(void (*prepare)(struct dz_vm_shared *shared))
+{
+    struct machine *m = machine_new();
+    for (uint32_t i = 1; i <= MACHINE_WORKERS; i++) {
+        struct dz_thread *t = &m->sched.workers[i]->thread;
+        dz_vm_free(t->vm);
+        assert_null(t->vm);
     }
-    lua_gc(L, LUA_GCCOLLECT, 0);
-    assert_false(dz_vm_function_push(L, bytes, sizeof bytes));
+    prepare(&m->shared);
+    for (uint32_t i = 1; i <= MACHINE_WORKERS; i++)
+        assert_int_equal(machine_thread_start(m, m->sched.workers[i]), 0);
+    return m;
+}
+
+static void simulate(struct dz_vm_shared *shared)
+{
+    shared->simulated = true;
+}
+
+static void script_dir(struct dz_vm_shared *shared)
+{
+    shared->script_dir = "/some/dir";
+}
+
+static void under_the_simulator_nothing_comes_from_outside(void **state)
+{
+    (void)state;
+    struct machine *m = machine_with(simulate);
+    machine_run(
+        m, "eq(jit.status(), false)\n"
+           "eq(os.time(), math.floor(core.wall_ms() / 1000)) eq(os.clock(), dozor.now() / 1000)\n"
+           "local t = os.clock() dozor.sleep(500) eq(os.clock() - t, 0.5)\n"
+           "assert(not pcall(os.time, { year = 2000, month = 1, day = 1 }))\n"
+           "fails('not_in_simulation', os.execute, 'true') fails('not_in_simulation', io.popen, 'true')\n"
+           "fails('not_in_simulation', core.open_uv)\n"
+           "\n");
+    machine_delete(m);
+}
+
+static void modules_are_looked_for_beside_the_script_first(void **state)
+{
+    (void)state;
+    struct machine *m = machine_with(script_dir);
+    machine_run(m, "eq(package.path:find('/some/dir/?.lua;/some/dir/?/init.lua;', 1, true), 1)");
+    machine_delete(m);
+}
+
+static void the_embedded_modules_come_first_and_others_are_told_to_be_missing(void **state)
+{
+    (void)state;
+    machine_test("eq(require 'dozor', dozor) eq(require('dozor.process').spawn, dozor.spawn)\n"
+                 "local ok, e = pcall(require, 'dozor.nothing') eq(ok, false)\n"
+                 "assert(e:find(\"no module 'dozor.nothing' inside dozor\"), e)\n");
+}
+
+static void a_state_made_anew_on_a_worker_works_like_the_first(void **state)
+{
+    (void)state;
+    struct machine *m = machine_new();
+    struct dz_worker *w = m->sched.workers[1];
+    dz_vm_free(w->thread.vm);
+    assert_null(w->thread.vm);
+    assert_int_equal(machine_thread_start(m, w), 0);
+    machine_run(
+        m,
+        "eq(dozor.call(dozor.spawn { init = function() end, handle_call = function() return 1 end }, 1), 1)");
     machine_delete(m);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_value_keeps_its_reference_and_other_states_refuse_it),
-        cmocka_unit_test(hooks_run_once_when_their_process_ends),
-        cmocka_unit_test(fresh_closures_and_behaviour_tables_go_with_their_processes),
-        cmocka_unit_test(a_start_keeps_its_function_until_the_process_has_it),
-        cmocka_unit_test(what_a_spec_names_lives_as_long_as_its_owner),
         cmocka_unit_test(an_idle_state_gives_its_garbage_back),
+        cmocka_unit_test(each_worker_has_its_own_state_and_the_system_thread_none),
+        cmocka_unit_test(a_state_that_goes_ends_its_processes_without_terminate),
+        cmocka_unit_test(the_scripts_message_has_its_path_and_arguments),
+        cmocka_unit_test(under_the_simulator_nothing_comes_from_outside),
+        cmocka_unit_test(modules_are_looked_for_beside_the_script_first),
+        cmocka_unit_test(the_embedded_modules_come_first_and_others_are_told_to_be_missing),
+        cmocka_unit_test(a_state_made_anew_on_a_worker_works_like_the_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -90,13 +90,23 @@ static inline struct dz_pid dz_supervisor_pid(const struct dz_supervisor *s)
 {
     return s->native->proc.pid;
 }
+/* --- driver_turn.c: messages and actions --- */
+
 uint64_t dz_supervisor_now(const struct dz_supervisor *s);
 /* Performs every action the machine has ready, and what comes of them at once. */
 void dz_supervisor_act(struct dz_thread *t, struct dz_supervisor *s);
 /* A look at deadlines is wanted at this time. */
 void dz_supervisor_look_at(struct dz_thread *t, struct dz_supervisor *s, uint64_t due_ms);
+/* The message of a running supervisor; the caller still owns it. */
+void dz_supervisor_take(struct dz_thread *t, struct dz_supervisor *s, const struct dz_msg *m);
+/* Answers the question of that reply, if anybody waits. */
+void dz_supervisor_reply(struct dz_thread *t, struct dz_supervisor *s, struct dz_pid by, const struct dz_sup_reply *r);
+/* The end comes without stopping anybody: everything below ends at once, for the same reason. */
+void dz_supervisor_abandon(struct dz_thread *t, struct dz_supervisor *s, struct dz_blob *reason);
+/* The signal's reason is "normal". */
+bool dz_supervisor_is_normal(const struct dz_msg *m);
 
-/* --- driver_start.c: starts, selector functions --- */
+/* --- driver_select.c: nodes, selector functions, what the machine is told of them --- */
 
 /* Tells the machine later, between two of its events. */
 void dz_supervisor_tell(struct dz_supervisor *s, enum dz_told_kind kind, uint64_t token, int code,
@@ -104,16 +114,33 @@ void dz_supervisor_tell(struct dz_supervisor *s, enum dz_told_kind kind, uint64_
 /* Tells the first thing it is to be told; false when there is none. */
 bool dz_supervisor_told(struct dz_supervisor *s);
 void dz_supervisor_ask(struct dz_thread *t, struct dz_supervisor *s, const struct dz_sup_select *select);
+void dz_supervisor_ask_answered(struct dz_supervisor *s, const struct dz_pending *p, const struct dz_msg *m);
+void dz_supervisor_free_told(struct dz_supervisor *s);
+
+/* --- driver_start.c: starts --- */
+
 void dz_supervisor_start(struct dz_thread *t, struct dz_supervisor *s, const struct dz_sup_start *start);
 void dz_supervisor_cancel(struct dz_thread *t, struct dz_supervisor *s, uint64_t token);
+/* It has a ref, is found by that and by its token, and its deadline is watched. */
+struct dz_pending *dz_supervisor_pending_new(struct dz_thread *t, struct dz_supervisor *s, enum dz_pending_kind kind,
+                                             uint64_t token, uint64_t timeout_ms);
+void dz_supervisor_pending_delete(struct dz_supervisor *s, struct dz_pending *p);
+/* Not wanted any more: whoever works on it is told, and answers. A supervisor of this node stops what it has
+ * started before it answers, so that nothing of it is left then. */
+void dz_supervisor_withdraw(struct dz_thread *t, struct dz_supervisor *s, const struct dz_pending *p);
+/* Appends the function as a term. */
+void dz_supervisor_put_function(struct dz_buf *buf, const struct dz_sup_function *f);
+/* One id as a component of a path. */
+int dz_supervisor_escape(struct dz_buf *path, const char *id, size_t len);
+
+/* --- driver_answer.c: what comes of starts --- */
+
 /* The answer to a SPAWN of ours (or to nothing any more). */
 void dz_supervisor_answered(struct dz_thread *t, struct dz_supervisor *s, const struct dz_msg *m);
 /* Gives up what had to be answered by now; returns when the next one is due. */
 uint64_t dz_supervisor_overdue_starts(struct dz_thread *t, struct dz_supervisor *s, uint64_t now_ms);
 void dz_supervisor_lose_starts(struct dz_thread *t, struct dz_supervisor *s, uint32_t node);
 void dz_supervisor_abandon_starts(struct dz_thread *t, struct dz_supervisor *s, struct dz_blob *reason);
-/* One id as a component of a path. */
-int dz_supervisor_escape(struct dz_buf *path, const char *id, size_t len);
 void dz_supervisor_free_starts(struct dz_supervisor *s);
 
 /* --- driver_stop.c: stops --- */

@@ -146,14 +146,16 @@ static int send_to(struct dz_cluster *c, struct dz_thread *from, const struct dz
     return 0;
 }
 
-/* Another life of that node is connected: this one's processes are gone for good. */
+/* A later life of that node is connected: this one's processes are gone for good. A host that was frozen may hear of the next
+ * life from others before it knows that the session it has is over. */
 static bool is_over(struct dz_cluster *c, uint32_t node)
 {
     uint32_t now;
     if (dz_nodes_is_self(&c->rt->nodes, node) || dz_routes_get(&c->routes, node))
         return false;
-    const char *id = dz_nodes_get(&c->rt->nodes, node)->id;
-    return dz_routes_find(&c->routes, id, strlen(id), &now) == 0 && now != node;
+    const struct dz_node_entry *e = dz_nodes_get(&c->rt->nodes, node);
+    return dz_routes_find(&c->routes, e->id, strlen(e->id), &now) == 0 &&
+           dz_nodes_get(&c->rt->nodes, now)->incarnation > e->incarnation;
 }
 
 int dz_cluster_wire(void *cluster, struct dz_thread *from, struct dz_msg **take)

@@ -164,6 +164,24 @@ static void a_message_for_an_older_life_is_bounced(void **state)
     world_fini(&w);
 }
 
+/* A host that was frozen hears of its peer's next life from others before it knows that the session it has is over. */
+static void a_message_for_a_life_not_met_yet_cannot_be_sent(void **state)
+{
+    struct world w;
+    struct dz_pid later = {0, 5, 1};
+    (void)state;
+    world_init(&w, 2);
+    world_mesh(&w);
+    struct actor *a = host_actor(&w, 0, 'A'), *b = host_actor(&w, 1, 'B');
+    struct dz_nodes *nodes = &w.hosts[0].rig.rt.nodes;
+    uint64_t present = dz_nodes_get(nodes, world_pid(&w, 1, b->proc.pid, 0).node)->incarnation;
+    assert_int_equal(dz_nodes_intern(nodes, w.hosts[1].id, strlen(w.hosts[1].id), present + 1, &later.node), 0);
+    struct dz_msg *m = actor_msg(DZ_MSG_CALL, a->proc.pid, later, 9, 1);
+    assert_int_equal(dz_send(&w.hosts[0].rig.threads[1], &m), DZ_ENOCONNECTION);
+    dz_msg_free(m);
+    world_fini(&w);
+}
+
 static void a_named_process_of_another_node_is_reached(void **state)
 {
     struct world w;
@@ -340,6 +358,7 @@ int main(void)
         cmocka_unit_test(a_lost_node_ends_calls_links_and_monitors_with_noconnection),
         cmocka_unit_test(a_child_whose_supervisors_node_is_lost_ends_with_noconnection),
         cmocka_unit_test(a_message_for_an_older_life_is_bounced),
+        cmocka_unit_test(a_message_for_a_life_not_met_yet_cannot_be_sent),
         cmocka_unit_test(a_named_process_of_another_node_is_reached),
         cmocka_unit_test(a_full_link_turns_casts_away_and_costs_the_session_when_a_signal_does_not_fit),
         cmocka_unit_test(what_may_not_be_refused_is_made_short_on_a_full_link),

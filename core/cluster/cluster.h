@@ -157,8 +157,8 @@ void dz_cluster_global_names(struct dz_cluster *c, struct dz_build *b);
 
 /* --- placements: any thread; paths and epochs as placement.h has them --- */
 
-/* The first number of a root supervisor's epoch: 1 + the highest heard of for this path; it counts as heard
- * from now on. */
+/* The first number of a root supervisor's epoch: above all heard of for this path, and none that another node would give out;
+ * it counts as heard from now on. */
 uint64_t dz_cluster_root_epoch(struct dz_cluster *c, const char *path, size_t len);
 /* A process with a path lives on this node from now on (a supervisor's driver for itself; spawns are noted by
  * the ports above and by dz_cluster_placed from the port `spawn`). The same again is no error. DZ_ESUPERSEDED

@@ -331,12 +331,20 @@ void dz_placement_heard(struct dz_placement *p, const struct dz_place_key *key)
         hear(place, key);
 }
 
-uint64_t dz_placement_next_root(struct dz_placement *p, const char *path, size_t len)
+static uint64_t next_number(uint64_t highest, uint32_t node)
 {
+    uint64_t number = highest - highest % DZ_PLACEMENT_NODES + node;
+    return number > highest ? number : number + DZ_PLACEMENT_NODES;
+}
+
+uint64_t dz_placement_next_root(struct dz_placement *p, const char *path, size_t len, uint32_t node)
+{
+    dz_assert(node < DZ_PLACEMENT_NODES);
     struct dz_place *place = obtain(p, path, root_len(path, len));
     if (!place)
-        return 1;
-    uint64_t number = ++place->highest;
+        return next_number(0, node);
+    place->highest = next_number(place->highest, node);
+    uint64_t number = place->highest;
     prune(p, place);
     return number;
 }

@@ -63,8 +63,10 @@ int dz_placement_add(struct dz_placement *p, const struct dz_place_key *key, str
 bool dz_placement_of(struct dz_placement *p, struct dz_pid pid, struct dz_place_key *key);
 /* The first number heard for this root: it counts for dz_placement_next_root. */
 void dz_placement_heard(struct dz_placement *p, const struct dz_place_key *key);
-/* 1 + the highest first number heard of; heard of from now on. */
-uint64_t dz_placement_next_root(struct dz_placement *p, const char *path, size_t len);
+/* The next first number: the least above the highest heard of that leaves the remainder `node` (of DZ_PLACEMENT_NODES; the
+ * node's own, so that two sides that cannot hear of each other do not give out the same one). Heard of from now on. */
+#define DZ_PLACEMENT_NODES 65536u
+uint64_t dz_placement_next_root(struct dz_placement *p, const char *path, size_t len, uint32_t node);
 /* Every living copy that is no orphan. visit may not change the table. */
 void dz_placement_each(struct dz_placement *p,
                        void (*visit)(void *ctx, const struct dz_place_key *key, struct dz_pid pid),

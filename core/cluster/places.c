@@ -80,10 +80,20 @@ bool dz_places_of(struct dz_cluster *c, struct dz_pid pid, struct dz_place_key *
     return found;
 }
 
+/* FNV-1a of the node id, folded. Should two ids share it, equal epochs are decided by node id (exchange.c, globals.c). */
+static uint32_t remainder_of(const char *node_id)
+{
+    uint32_t h = 2166136261u;
+    for (const char *s = node_id; *s; s++)
+        h = (h ^ (uint8_t)*s) * 16777619u;
+    return (h ^ h >> 16) % DZ_PLACEMENT_NODES;
+}
+
 uint64_t dz_cluster_root_epoch(struct dz_cluster *c, const char *path, size_t len)
 {
+    uint32_t node = remainder_of(dz_nodes_self_id(&c->rt->nodes));
     pthread_mutex_lock(&c->placement_lock);
-    uint64_t number = dz_placement_next_root(&c->placement, path, len);
+    uint64_t number = dz_placement_next_root(&c->placement, path, len, node);
     pthread_mutex_unlock(&c->placement_lock);
     return number;
 }

@@ -189,11 +189,11 @@ static void a_roots_next_number_is_above_all_heard_of(void **state)
     begin(&t);
     struct dz_place_key heard = key("r/c", "6.1", epoch);
     dz_placement_heard(&t.p, &heard);
-    assert_int_equal(dz_placement_next_root(&t.p, "r", 1), 7);
-    assert_int_equal(dz_placement_next_root(&t.p, "r", 1), 8);
-    add(&t, "r", "9", 1);
-    assert_int_equal(dz_placement_next_root(&t.p, "r", 1), 10);
-    assert_int_equal(dz_placement_next_root(&t.p, "sup_1@n", 7), 1);
+    assert_int_equal(dz_placement_next_root(&t.p, "r", 1, 8), 8);
+    assert_int_equal(dz_placement_next_root(&t.p, "r", 1, 8), DZ_PLACEMENT_NODES + 8);
+    assert_int_equal(dz_placement_next_root(&t.p, "r", 1, 9), DZ_PLACEMENT_NODES + 9);
+    assert_int_equal(dz_placement_next_root(&t.p, "r", 1, 8), 2 * DZ_PLACEMENT_NODES + 8);
+    assert_int_equal(dz_placement_next_root(&t.p, "sup_1@n", 7, 1), 1);
     assert_null(dz_smap_get(&t.p.by_path, "sup_1@n", 7));
     dz_placement_fini(&t.p);
 }

@@ -15,6 +15,7 @@
 /* Detection, redials up to 30 s apart, backoffs, what is superseded stops. */
 #define CALM_MS 90000u
 #define END_MS  30000u
+#define ROOTS_MAX 256u /* of one host */
 
 void sim_fail(struct sim *sim, const char *format, ...)
 {
@@ -78,9 +79,9 @@ static void run_until(struct sim *sim, struct sim_faults *faults, uint64_t end_n
 
 static void stop_roots(struct sim_life *l)
 {
-    struct dz_pid pids[64];
+    struct dz_pid pids[ROOTS_MAX];
     struct dz_thread t;
-    size_t n = sim_life_supervisors(l, true, pids, 64);
+    size_t n = sim_life_supervisors(l, true, pids, ROOTS_MAX);
     dz_thread_init(&t, &l->rt, DZ_THREAD_FOREIGN);
     for (size_t i = 0; i < n; i++)
         dz_send_signal(&t, DZ_MSG_STOP, DZ_PID_NONE, pids[i], 0, l->rt.reasons[DZ_REASON_SHUTDOWN]);

@@ -36,6 +36,7 @@ struct sim {
     struct sim_life *lives[SIM_HOSTS_MAX]; /* NULL: the host is down */
     uint64_t back_ns[SIM_HOSTS_MAX];       /* when a host that is down comes back */
     uint32_t life_count;
+    uint64_t names; /* given to children so far */
     enum sim_part part;
     bool failed;
 };

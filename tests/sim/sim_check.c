@@ -8,14 +8,20 @@
 #include "sim_client.h"
 #include "sim_intensity.h"
 #include "sim_life.h"
+#include "sim_settled.h"
+#include "sup/driver_parts.h"
 
-#define CHECK_EVERY_NS (100u * SIM_MS)
+#define CHECK_EVERY_NS   (100u * SIM_MS)
+#define ORPHANS_EVERY_NS (1000u * SIM_MS)
+/* Until a lost node is noticed: 3 s of silence, 10 s when others reach it; then terminate, at most 5 s. */
+#define ORPHAN_MS 25000u
 
 void sim_check_init(struct sim_check *c, struct sim *sim)
 {
     memset(c, 0, sizeof *c);
     c->sim = sim;
     dz_smap_init(&c->paths);
+    dz_map_init(&c->disorder);
     dz_list_init(&c->kids);
 }
 
@@ -30,6 +36,7 @@ void sim_check_fini(struct sim_check *c)
     while (dz_smap_next(&c->paths, &it, &key, &value))
         dz_free(value);
     dz_smap_fini(&c->paths);
+    dz_map_fini(&c->disorder);
     dz_free(c->live);
 }
 
@@ -40,7 +47,7 @@ static bool is_quiet(const struct sim_check *c, uint64_t ms)
 
 /* --- births and deaths --- */
 
-static struct sim_path *path_of(struct sim_check *c, const char *text, size_t len)
+struct sim_path *sim_check_path(struct sim_check *c, const char *text, size_t len)
 {
     struct sim_path *p = dz_smap_get(&c->paths, text, len);
     if (p)
@@ -81,7 +88,7 @@ struct sim_kid_record *sim_check_born(struct sim_check *c, struct sim_life *life
                                       const struct dz_spawn *spawn)
 {
     struct sim_kid_record *kid = dz_zalloc_must(1, sizeof *kid);
-    kid->path = path_of(c, spawn->path.s ? spawn->path.s : "?", spawn->path.s ? spawn->path.len : 1);
+    kid->path = sim_check_path(c, spawn->path.s ? spawn->path.s : "?", spawn->path.s ? spawn->path.len : 1);
     kid->life = life;
     kid->host = life->index;
     kid->life_number = life->number;
@@ -115,9 +122,35 @@ struct sim_kid_record *sim_check_born(struct sim_check *c, struct sim_life *life
     return kid;
 }
 
+/* A supervisor that shuts down stops its children one after another from the end. The victim of a terminate_child that was under
+ * way may stand anywhere, so one is let pass. */
+static void check_stop_order(struct sim_check *c, const struct sim_kid_record *kid)
+{
+    struct sim_life *at;
+    struct dz_sup_child_info info;
+    struct dz_supervisor *s = kid->stopped && kid->life && !kid->life->ending ? sim_check_supervisor(c, kid, &at) : NULL;
+    const struct dz_sup_child *child = s && s->phase == DZ_SUPERVISOR_RUNNING && !dz_sup_is_running(s->sup)
+                                           ? dz_sup_child_of(s->sup, sim_life_translate(kid->life, kid->pid, at))
+                                           : NULL;
+    if (!child || dz_sup_spec_of(s->sup)->strategy == DZ_SIMPLE_ONE_FOR_ONE)
+        return;
+    while ((child = dz_sup_next_child(s->sup, child)) != NULL) {
+        dz_sup_child_info(s->sup, child, &info);
+        if (!info.has_pid)
+            continue;
+        uint64_t key = (uint64_t)at->number << 32 | dz_supervisor_pid(s).slot;
+        if (dz_map_get(&c->disorder, key))
+            sim_fail(c->sim, "%s stops before %s, which comes after it", kid->path->text, info.id);
+        int err = dz_map_put(&c->disorder, key, c);
+        dz_assert(!err);
+        return;
+    }
+}
+
 void sim_check_gone(struct sim_check *c, struct sim_kid_record *kid)
 {
     note(c, kid, "gone");
+    check_stop_order(c, kid);
     kid->life = NULL;
     kid->gone_ns = c->sim->now_ns;
     c->live[kid->live_index] = c->live[--c->live_count];
@@ -136,21 +169,29 @@ void sim_check_life_lost(struct sim_check *c, struct sim_life *life)
 
 /* --- at any moment --- */
 
-/* Does the supervisor of this child live? */
-static bool has_supervisor(struct sim_check *c, const struct sim_kid_record *kid)
+struct dz_supervisor *sim_check_supervisor(struct sim_check *c, const struct sim_kid_record *kid, struct sim_life **at)
 {
     struct dz_nodes *nodes = &kid->life->rt.nodes;
-    if (dz_nodes_is_self(nodes, kid->parent.node))
-        return dz_driver_is_supervisor(&kid->life->driver, kid->parent);
-    const struct dz_node_entry *e = dz_nodes_get(nodes, dz_nodes_resolve(nodes, kid->parent.node));
-    for (unsigned i = 0; i < c->sim->options.hosts; i++) {
-        struct sim_life *l = c->sim->lives[i];
-        if (!l || strcmp(l->id, e->id) != 0)
-            continue;
-        struct dz_pid pid = sim_life_translate(kid->life, kid->parent, l);
-        return dz_nodes_is_self(&l->rt.nodes, pid.node) && dz_driver_is_supervisor(&l->driver, pid);
+    struct sim_life *l = kid->life;
+    struct dz_pid pid = kid->parent;
+    if (!dz_nodes_is_self(nodes, pid.node)) {
+        const struct dz_node_entry *e = dz_nodes_get(nodes, dz_nodes_resolve(nodes, pid.node));
+        l = NULL;
+        for (unsigned i = 0; i < c->sim->options.hosts && !l; i++)
+            if (c->sim->lives[i] && strcmp(c->sim->lives[i]->id, e->id) == 0)
+                l = c->sim->lives[i];
+        if (!l)
+            return NULL;
+        pid = sim_life_translate(kid->life, pid, l);
     }
-    return false;
+    *at = l;
+    return dz_nodes_is_self(&l->rt.nodes, pid.node) ? sim_life_supervisor(l, pid) : NULL;
+}
+
+static bool has_supervisor(struct sim_check *c, const struct sim_kid_record *kid)
+{
+    struct sim_life *at;
+    return sim_check_supervisor(c, kid, &at) != NULL;
 }
 
 static void check_copies(struct sim_check *c)
@@ -170,13 +211,39 @@ static void check_orphans(struct sim_check *c)
                      c->live[i]->host, (unsigned)((c->sim->now_ns - c->troubled_ns) / 1000000000u));
 }
 
+/* Even in the storm nobody is without a supervisor for long: either its node is told of the loss, or it finds out by itself. */
+static void check_orphan(struct sim_check *c, struct sim_kid_record *kid, uint64_t passed_ns)
+{
+    if (kid->life->frozen_until_ns > c->sim->now_ns)
+        return;
+    kid->orphan_ns = has_supervisor(c, kid) ? 0 : kid->orphan_ns + passed_ns;
+    if (kid->orphan_ns > ORPHAN_MS * SIM_MS)
+        sim_fail(c->sim, "%s %s on h%d has had no supervisor for %u s", kid->behavior, kid->path->text, kid->host,
+                 (unsigned)(kid->orphan_ns / 1000000000u));
+}
+
+static void look_for_orphans(struct sim_check *c)
+{
+    uint64_t passed_ns = c->sim->now_ns - c->orphans_ns;
+    if (passed_ns < ORPHANS_EVERY_NS)
+        return;
+    c->orphans_ns = c->sim->now_ns;
+    for (size_t i = 0; i < c->live_count && !c->sim->failed; i++)
+        check_orphan(c, c->live[i], passed_ns);
+}
+
+static void check_names(struct sim_check *c);
+
 void sim_check_now(struct sim_check *c)
 {
     if (c->sim->now_ns < c->next_ns)
         return;
     c->next_ns = c->sim->now_ns + CHECK_EVERY_NS;
-    if (is_quiet(c, SIM_GRACE_MS))
-        check_copies(c);
+    look_for_orphans(c);
+    if (!is_quiet(c, SIM_GRACE_MS) || c->sim->part != SIM_CALM)
+        return;
+    check_copies(c);
+    check_names(c);
 }
 
 /* --- when all is quiet --- */
@@ -231,6 +298,7 @@ void sim_check_settled(struct sim_check *c)
     check_names(c);
     check_copies(c);
     check_orphans(c);
+    sim_settled_check(c->sim);
     for (unsigned i = 0; i < c->sim->options.hosts; i++)
         sim_client_check_settled(c->sim->lives[i]);
 }
@@ -240,4 +308,6 @@ void sim_check_nothing_left(struct sim_check *c)
     for (size_t i = 0; i < c->live_count; i++)
         sim_fail(c->sim, "%s on h%d still lives when every supervisor was stopped", c->live[i]->path->text,
                  c->live[i]->host);
+    for (unsigned i = 0; i < c->sim->options.hosts && !c->sim->failed; i++)
+        sim_settled_check_empty(c->sim->lives[i]);
 }

@@ -33,6 +33,9 @@ struct sim_kid_record {
     uint64_t born_ns;
     uint64_t gone_ns;
     uint64_t crashed_ns; /* by itself, under a supervisor on its own node; 0: it did not */
+    uint64_t orphan_ns;  /* how long it has had no supervisor, as far as its host was awake */
+    bool started;        /* its init has returned */
+    bool stopped;        /* it ended because its supervisor asked it to */
     size_t live_index;
     char behavior[16];
 };
@@ -40,6 +43,8 @@ struct sim_kid_record {
 struct sim_path {
     struct dz_list live; /* sim_kid_record.at_path */
     uint32_t count;      /* of them */
+    uint32_t starts;     /* inits that returned, of all copies */
+    bool by_hand;        /* a restart of it was asked for: one that fails leaves it stopped */
     struct sim_kid_record *last; /* the one gone last, NULL: none yet */
     char text[256];
 };
@@ -54,7 +59,10 @@ struct sim_check {
     uint64_t uid;
     uint64_t troubled_ns; /* the last moment at which anything was cut, frozen, blocked or down */
     uint64_t next_ns;
-    uint64_t calls_open;
+    uint64_t orphans_ns; /* when orphans were last looked for */
+    uint64_t asked, answered; /* questions of clients */
+    uint64_t overflows;
+    struct dz_map disorder; /* supervisor of a life -> children that ended before a later one while it was shutting down */
     uint64_t starts, crashes, events, calls, downs, casts;
 };
 
@@ -63,6 +71,8 @@ void sim_check_fini(struct sim_check *c);
 /* A child's init begins. */
 struct sim_kid_record *sim_check_born(struct sim_check *c, struct sim_life *life, struct dz_pid pid,
                                       const struct dz_spawn *spawn);
+/* What is known of this path. */
+struct sim_path *sim_check_path(struct sim_check *c, const char *text, size_t len);
 void sim_check_gone(struct sim_check *c, struct sim_kid_record *kid);
 /* The host is gone with all that was on it. */
 void sim_check_life_lost(struct sim_check *c, struct sim_life *life);
@@ -70,6 +80,9 @@ void sim_check_life_lost(struct sim_check *c, struct sim_life *life);
 void sim_check_now(struct sim_check *c);
 /* Long after the trouble is over: one copy of everything, the same view everywhere. */
 void sim_check_settled(struct sim_check *c);
+/* The supervisor of this child process, if it lives: then *at is where. */
+struct dz_supervisor;
+struct dz_supervisor *sim_check_supervisor(struct sim_check *c, const struct sim_kid_record *kid, struct sim_life **at);
 /* Everything was stopped. */
 void sim_check_nothing_left(struct sim_check *c);
 

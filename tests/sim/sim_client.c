@@ -11,8 +11,9 @@
 #include "proc/send.h"
 #include "sim_message.h"
 #include "sim_spec.h"
+#include "sup/driver_parts.h"
 
-#define ROOTS_MAX 3u
+#define ROOTS_MAX 6u
 #define SUPS_MAX  64u
 #define MONITORS  24u
 
@@ -31,6 +32,7 @@ struct sim_client {
     uint64_t number; /* of its messages, the only ones with that number */
     struct dz_wait wait;
     enum doing doing;
+    struct sim_kid_record *kid; /* CALLING: who */
     uint64_t asked;    /* the number sent with the question */
     uint64_t since_ns; /* when it began to wait */
     uint64_t timeout_ns;
@@ -75,9 +77,11 @@ static void ask(struct dz_thread *t, struct sim_client *c, struct dz_msg *m, enu
     m->from = c->proc.pid;
     m->to = to;
     m->ref = wait_for(t, c, doing, to, timeout_ns);
+    c->life->sim->check.asked++;
     if (dz_send(t, &m)) {
         dz_msg_free(m);
         dz_process_unwait(t, &c->proc);
+        c->life->sim->check.answered++;
         nap(t, c);
     }
 }
@@ -104,6 +108,7 @@ static void call_kid(struct dz_thread *t, struct sim_client *c)
     }
     struct sim_message value = {c->uid, c->number += 2};
     c->asked = value.number;
+    c->kid = kid;
     c->life->sim->check.calls++;
     snprintf(c->what, sizeof c->what, "call of %.60s", kid->path->text);
     ask(t, c, sim_message_new(DZ_MSG_CALL, &value), CALLING, pid, sim_rand_between(chance(c), 5, 4000) * SIM_MS);
@@ -113,7 +118,8 @@ static void cast_kids(struct dz_thread *t, struct sim_client *c)
 {
     struct dz_pid pid;
     struct sim_kid_record *kid = any_kid(c, &pid);
-    for (uint64_t i = sim_rand_between(chance(c), 1, 5); kid && i > 0; i--) {
+    uint64_t most = sim_rand_percent(chance(c), 10) ? 20 : 5;
+    for (uint64_t i = sim_rand_between(chance(c), 1, most); kid && i > 0; i--) {
         struct sim_message value = {c->uid, c->number += 2};
         struct dz_msg *m = sim_message_new(DZ_MSG_CAST, &value);
         m->from = c->proc.pid;
@@ -185,13 +191,14 @@ static void start_root(struct dz_thread *t, struct sim_client *c)
     dz_buf_fini(&spec);
     m->from = c->proc.pid;
     m->ref = wait_for(t, c, STARTING, DZ_PID_NONE, DZ_INFINITY);
+    sim->check.asked++;
     snprintf(c->what, sizeof c->what, "start of %s", named ? name : "a root");
     sim_note(sim, "h%d client %llu: %s", c->life->index, (unsigned long long)c->uid, c->what);
     err = dz_spawn_send(t, t->index, &m, NULL);
     dz_assert(!err);
 }
 
-static bool any_supervisor(struct sim_client *c, bool roots, struct dz_pid *pid)
+static bool any_supervisor(struct sim_client *c, bool roots, struct dz_pid *pid, const struct dz_supervisor **found)
 {
     struct dz_pid pids[SUPS_MAX];
     struct sim *sim = c->life->sim;
@@ -199,8 +206,19 @@ static bool any_supervisor(struct sim_client *c, bool roots, struct dz_pid *pid)
     size_t n = l ? sim_life_supervisors(l, roots, pids, SUPS_MAX) : 0;
     if (n == 0)
         return false;
-    *pid = sim_life_translate(l, pids[sim_rand_below(chance(c), n)], c->life);
+    struct dz_pid own = pids[sim_rand_below(chance(c), n)];
+    *pid = sim_life_translate(l, own, c->life);
+    *found = sim_life_supervisor(l, own);
     return true;
+}
+
+/* Whom this host knows by one of the names. */
+static bool any_name(struct sim_client *c, struct dz_pid *pid)
+{
+    char name[16];
+    int len = snprintf(name, sizeof name, "root%u", (unsigned)sim_rand_below(chance(c), SIM_ROOT_NAMES));
+    *pid = dz_cluster_global_whereis(c->life->cluster, name, (size_t)len);
+    return !dz_pid_is_none(*pid);
 }
 
 static void __attribute__((format(printf, 3, 4)))
@@ -225,6 +243,13 @@ static void build_request(struct sim_client *c, struct dz_build *b, enum dz_requ
         dz_build_nil(b);
 }
 
+static void note_restart(struct sim_client *c, const struct dz_supervisor *s, const char *id)
+{
+    char path[400];
+    int len = snprintf(path, sizeof path, "%.*s/%s", (int)s->path.len, (const char *)s->path.data, id);
+    sim_check_path(&c->life->sim->check, path, (size_t)len)->by_hand = true;
+}
+
 static void ask_supervisor(struct dz_thread *t, struct sim_client *c)
 {
     static const enum dz_request codes[] = {DZ_REQ_START_CHILD,     DZ_REQ_START_CHILD, DZ_REQ_TERMINATE_CHILD,
@@ -233,8 +258,9 @@ static void ask_supervisor(struct dz_thread *t, struct sim_client *c)
     struct dz_buf data;
     struct dz_build b;
     struct dz_pid pid;
+    const struct dz_supervisor *found;
     char id[8];
-    if (!any_supervisor(c, false, &pid)) {
+    if (!any_supervisor(c, false, &pid, &found)) {
         nap(t, c);
         return;
     }
@@ -245,6 +271,8 @@ static void ask_supervisor(struct dz_thread *t, struct sim_client *c)
     build_request(c, &b, code, id);
     int err = dz_build_done(&b);
     dz_assert(!err);
+    if (code == DZ_REQ_RESTART_CHILD)
+        note_restart(c, found, id);
     struct dz_msg *m = dz_msg_new_copy(DZ_MSG_REQUEST, data.data, data.len);
     dz_buf_fini(&data);
     m->code = (uint16_t)code;
@@ -256,7 +284,8 @@ static void ask_supervisor(struct dz_thread *t, struct sim_client *c)
 static void stop_supervisor(struct dz_thread *t, struct sim_client *c)
 {
     struct dz_pid pid;
-    if (!any_supervisor(c, true, &pid)) {
+    const struct dz_supervisor *found;
+    if (!(sim_rand_percent(chance(c), 50) ? any_name(c, &pid) : any_supervisor(c, true, &pid, &found))) {
         nap(t, c);
         return;
     }
@@ -268,6 +297,19 @@ static void stop_supervisor(struct dz_thread *t, struct sim_client *c)
 
 /* --- turns --- */
 
+/* A call ends with its server; on one host nothing is between the two but other processes' turns. */
+static void check_timeout(struct sim_client *c)
+{
+    struct sim *sim = c->life->sim;
+    const struct sim_kid_record *kid = c->kid;
+    if (c->doing != CALLING || kid->life || kid->life_number != c->life->number)
+        return;
+    uint64_t since = kid->gone_ns > c->life->frozen_until_ns ? kid->gone_ns : c->life->frozen_until_ns;
+    if (sim->now_ns - since > 1000 * SIM_MS)
+        sim_fail(sim, "%s timed out, %llu ms after the end of the one called", c->what,
+                 (unsigned long long)((sim->now_ns - kid->gone_ns) / SIM_MS));
+}
+
 static void check_reply(struct sim_client *c)
 {
     struct dz_msg *m = c->wait.reply;
@@ -275,6 +317,8 @@ static void check_reply(struct sim_client *c)
     uint64_t waited = c->life->sim->now_ns - c->since_ns;
     if (c->wait.timed_out && waited + waited / 100 + SIM_MS < c->timeout_ns)
         sim_fail(c->life->sim, "%s timed out too early", c->what);
+    if (c->wait.timed_out)
+        check_timeout(c);
     if (c->doing != CALLING || !m || (m->flags & DZ_MSG_FAILED))
         return;
     sim_message_read(m->data, m->len, &value);
@@ -320,11 +364,13 @@ static void run(struct dz_thread *t, struct dz_proc *p)
 {
     struct sim_client *c = client_of(p);
     struct dz_msg *m;
-    if (p->flags & DZ_PROC_DOOMED) {
+    if (p->flags & DZ_PROC_DOOMED) { /* with its host: nobody waits for the answer any more */
+        c->life->sim->check.answered += p->wait && c->doing != SLEEPING;
         dz_process_finish(t, p);
         return;
     }
     if (p->wait && p->wait->woken) {
+        c->life->sim->check.answered += c->doing != SLEEPING;
         check_reply(c);
         note_reply(c);
         dz_process_unwait(t, p);

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #define SIM_NEVER UINT64_MAX
-#define SIM_MS    1000000u
+#define SIM_MS    UINT64_C(1000000)
 
 struct sim_clock {
     const uint64_t *now_ns; /* the true time */

@@ -168,11 +168,14 @@ void sim_faults_heal(struct sim_faults *f)
 {
     f->next_ns = SIM_NEVER;
     open_ways(f, true);
+    for (int a = 0; a < SIM_HOSTS_MAX; a++)
+        for (int b = 0; b < SIM_HOSTS_MAX; b++)
+            *sim_net_way(f->sim->net, a, b) = (struct sim_net_way){.delay_ns = 100000, .jitter_ns = 200000};
     for (int i = 0; i < SIM_HOSTS_MAX; i++) {
         if (f->sim->back_ns[i] != SIM_NEVER)
             come_back(f, i);
         if (f->sim->lives[i])
-            f->sim->lives[i]->frozen_until_ns = 0;
+            f->sim->lives[i]->frozen_until_ns = f->sim->now_ns;
     }
     f->sim->check.troubled_ns = f->sim->now_ns;
 }

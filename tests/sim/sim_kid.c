@@ -137,6 +137,15 @@ static void terminate(struct dz_thread *t, struct kid *k)
         sleep_for(t, k, DZ_INFINITY);
 }
 
+static bool was_stopped(const struct dz_proc *p, bool by_supervisor)
+{
+    for (const struct dz_msg *m = p->owed; m; m = dz_msg_next(m))
+        if (m->kind == DZ_MSG_STOP &&
+            (!by_supervisor || (m->from.slot == p->parent.slot && m->from.gen == p->parent.gen)))
+            return true;
+    return false;
+}
+
 /* Either it has run terminate and that is over, or it must not run. */
 static void end(struct dz_thread *t, struct kid *k)
 {
@@ -150,10 +159,16 @@ static void end(struct dz_thread *t, struct kid *k)
     } else if (runs && p->wait && p->wait->woken) {
         dz_process_unwait(t, p);
     }
-    if (runs && p->wait && !(p->flags & DZ_PROC_NO_TERMINATE))
+    if (runs && p->wait && !(p->flags & DZ_PROC_NO_TERMINATE)) {
         dz_process_rest(t, p);
-    else
-        dz_process_finish(t, p);
+        return;
+    }
+    k->record->stopped = was_stopped(p, true);
+    /* One that was ended while its terminate ran is no crash for its supervisor any more. */
+    if (was_stopped(p, false) || (p->flags & (DZ_PROC_TERMINATING | DZ_PROC_NO_TERMINATE)) ==
+                                  (DZ_PROC_TERMINATING | DZ_PROC_NO_TERMINATE))
+        k->record->crashed_ns = 0;
+    dz_process_finish(t, p);
 }
 
 static void run(struct dz_thread *t, struct dz_proc *p)
@@ -165,8 +180,11 @@ static void run(struct dz_thread *t, struct dz_proc *p)
         dz_process_unwait(t, p);
     else if (!(p->flags & DZ_PROC_DOOMED) && !begun && !p->wait)
         begin(t, k);
-    if (!(p->flags & DZ_PROC_DOOMED) && !begun && !p->wait)
+    if (!(p->flags & DZ_PROC_DOOMED) && !begun && !p->wait) {
+        k->record->started = true;
+        k->record->path->starts++;
         dz_process_started(t, p);
+    }
     for (int i = 0; i < 8 && !(p->flags & DZ_PROC_DOOMED) && !p->wait && (m = dz_process_take(p)); i++)
         take(t, k, m);
     if (p->flags & DZ_PROC_DOOMED)

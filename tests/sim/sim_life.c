@@ -114,6 +114,7 @@ struct sim_life *sim_life_new(struct sim *sim, int index)
     l->number = ++sim->life_count;
     snprintf(l->id, sizeof l->id, "h%d@127.0.0.1:%d", index, 4000 + index);
     dz_list_init(&l->clients);
+    dz_map_init(&l->up);
     set_up_env(l);
     set_up_core(l);
     join(l);
@@ -183,6 +184,7 @@ void sim_life_crash(struct sim_life *l)
     dz_sched_fini(&l->sched);
     dz_rt_fini(&l->rt);
     sim_station_delete(l->station);
+    dz_map_fini(&l->up);
     dz_free(l);
 }
 
@@ -250,5 +252,12 @@ struct dz_pid sim_life_translate(struct sim_life *from, struct dz_pid pid, struc
 size_t sim_life_supervisors(struct sim_life *l, bool roots, struct dz_pid *out, size_t cap)
 {
     size_t n = dz_driver_list(&l->driver, roots, out, cap);
-    return n < cap ? n : cap;
+    return n < cap || !out ? n : cap;
+}
+
+struct dz_supervisor *sim_life_supervisor(struct sim_life *l, struct dz_pid pid)
+{
+    struct dz_slot *slot = dz_driver_is_supervisor(&l->driver, pid) ? dz_table_find(&l->rt.table, pid) : NULL;
+    struct dz_native *n = slot ? atomic_load(&slot->native) : NULL;
+    return n ? n->data : NULL;
 }

@@ -5,6 +5,7 @@
 #ifndef DZ_TESTS_SIM_LIFE_H
 #define DZ_TESTS_SIM_LIFE_H
 
+#include "base/map.h"
 #include "cluster/cluster.h"
 #include "sched/sched.h"
 #include "sim.h"
@@ -13,6 +14,8 @@
 
 #define SIM_WORKERS 2u
 #define SIM_THREADS (SIM_WORKERS + 1)
+
+struct dz_supervisor;
 
 struct sim_life {
     struct sim *sim;
@@ -30,6 +33,7 @@ struct sim_life {
     struct dz_driver driver;
     struct sim_station *station;
     struct dz_list clients;
+    struct dz_map up; /* identities of the nodes it has been told are up */
     uint64_t busy_until_ns[SIM_THREADS];
     uint64_t frozen_until_ns;
     bool ending; /* it is dead for all others; what it still does nobody sees */
@@ -46,8 +50,11 @@ uint64_t sim_life_next(struct sim_life *l, uint32_t i);
 void sim_life_step(struct sim_life *l, uint32_t i);
 /* A pid of one host as another one names it. */
 struct dz_pid sim_life_translate(struct sim_life *from, struct dz_pid pid, struct sim_life *to);
-/* Pids of its supervisors. */
+/* Pids of its supervisors, `cap` at most; without `out` only how many there are. */
 size_t sim_life_supervisors(struct sim_life *l, bool roots, struct dz_pid *out, size_t cap);
+
+/* The supervisor with this pid of its own; NULL when there is none. */
+struct dz_supervisor *sim_life_supervisor(struct sim_life *l, struct dz_pid pid);
 
 static inline struct dz_thread *sim_life_thread(struct sim_life *l, uint32_t i)
 {

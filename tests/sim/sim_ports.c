@@ -1,8 +1,10 @@
 #include "sim_ports.h"
 
+#include "base/assert.h"
 #include "base/err.h"
 #include "proc/send.h"
 #include "sim_kid.h"
+#include "sim_spec.h"
 
 static struct sim_life *life_of(void *ctx)
 {
@@ -82,8 +84,12 @@ static void thread_message(void *ctx, struct dz_thread *t, struct dz_msg *msg)
 
 static void overflow(void *ctx, struct dz_thread *t, struct dz_pid pid)
 {
-    (void)t, (void)pid;
-    sim_fail(life_of(ctx)->sim, "a mailbox overflows");
+    struct sim_life *l = ctx;
+    struct dz_slot *slot = dz_table_find(&l->rt.table, pid);
+    (void)t;
+    if (!slot || atomic_load(&slot->limit) / DZ_LOAD_MESSAGE > SIM_SMALL_MAILBOX)
+        sim_fail(l->sim, "a mailbox overflows");
+    l->sim->check.overflows++;
 }
 
 void sim_ports_fill_rt(struct sim_life *l)
@@ -183,17 +189,23 @@ static uint32_t thread_count(void *ctx)
 static void node_up(void *ctx, uint32_t node, const char *id, const char *reason)
 {
     struct sim_life *l = ctx;
-    (void)node;
-    if (!l->ending)
-        sim_note(l->sim, "h%d sees %s up (%s)", l->index, id, reason);
+    if (l->ending)
+        return;
+    sim_note(l->sim, "h%d sees %s up (%s)", l->index, id, reason);
+    if (dz_map_get(&l->up, node))
+        sim_fail(l->sim, "h%d sees %s up (%s), and it was", l->index, id, reason);
+    int err = dz_map_put(&l->up, node, l);
+    dz_assert(!err);
 }
 
 static void node_down(void *ctx, uint32_t node, const char *id, const char *reason)
 {
     struct sim_life *l = ctx;
-    (void)node;
-    if (!l->ending)
-        sim_note(l->sim, "h%d sees %s down (%s)", l->index, id, reason);
+    if (l->ending)
+        return;
+    sim_note(l->sim, "h%d sees %s down (%s)", l->index, id, reason);
+    if (!dz_map_remove(&l->up, node))
+        sim_fail(l->sim, "h%d sees %s down (%s), and it was not up", l->index, id, reason);
 }
 
 void sim_ports_fill_cluster(struct sim_life *l, struct dz_cluster_callbacks *callbacks)

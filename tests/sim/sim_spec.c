@@ -39,14 +39,40 @@ static void shutdown_timeout(struct sim *sim, struct dz_build *b)
         dz_build_uint(b, sim_rand_between(&sim->rand, 10, 1000));
 }
 
+static void backoff(struct sim *sim, struct dz_build *b)
+{
+    dz_build_key(b, "backoff");
+    dz_build_map(b, 2);
+    dz_build_kint(b, "initial_ms", (int64_t)sim_rand_between(&sim->rand, 1, 300));
+    dz_build_kint(b, "max_ms", (int64_t)sim_rand_between(&sim->rand, 300, 2000));
+}
+
+/* No two children have the same one, so that a name that is taken was not given back. */
+static void own_name(struct sim *sim, struct dz_build *b, const char *key)
+{
+    char name[32];
+    snprintf(name, sizeof name, "%s%llu", key, (unsigned long long)++sim->names);
+    dz_build_kstring(b, key, name);
+}
+
 /* Without an id: a template. */
 static void worker(struct sim *sim, struct dz_build *b, const char *id, bool significant)
 {
     static const char *const restarts[] = {"permanent", "permanent", "transient", "temporary"};
-    bool placed = sim_rand_percent(&sim->rand, 60);
-    dz_build_map(b, 4u + (id != NULL) + placed + significant);
+    bool placed = sim_rand_percent(&sim->rand, 60), delayed = sim_rand_percent(&sim->rand, 15);
+    bool small = sim_rand_percent(&sim->rand, 10);
+    bool named = id && sim_rand_percent(&sim->rand, 15), global = id && sim_rand_percent(&sim->rand, 10);
+    dz_build_map(b, 4u + (id != NULL) + placed + significant + delayed + small + named + global);
     if (id)
         dz_build_kstring(b, "id", id);
+    if (named)
+        own_name(sim, b, "name");
+    if (global)
+        own_name(sim, b, "global");
+    if (small)
+        dz_build_kint(b, "mailbox_limit", (int64_t)sim_rand_between(&sim->rand, 1, SIM_SMALL_MAILBOX));
+    if (delayed)
+        backoff(sim, b);
     dz_build_kstring(b, "behavior", behavior(sim));
     dz_build_kstring(b, "restart", significant ? "transient" : pick(sim, restarts, 4));
     shutdown_timeout(sim, b);

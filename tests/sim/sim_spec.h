@@ -8,6 +8,7 @@
 
 #define SIM_ROOT_NAMES 4u
 #define SIM_CHILD_IDS  6u
+#define SIM_SMALL_MAILBOX 4u /* the largest of the limits that are meant to be hit */
 
 /* A supervisor; `name` may be NULL. */
 void sim_spec_supervisor(struct sim *sim, struct dz_build *b, const char *name, unsigned depth);

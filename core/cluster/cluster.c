@@ -30,6 +30,11 @@ static bool is_lost(void *ctx, uint32_t node)
     return dz_routes_get(&c->routes, node) == 0;
 }
 
+static void place_heard(void *ctx, const struct dz_place_key *key)
+{
+    dz_places_heard(ctx, key);
+}
+
 int dz_cluster_new(struct dz_cluster **out, struct dz_rt *rt, struct dz_thread *system,
                    const struct dz_cluster_callbacks *callbacks)
 {
@@ -42,7 +47,7 @@ int dz_cluster_new(struct dz_cluster **out, struct dz_rt *rt, struct dz_thread *
     c->started_ms = dz_env_now_ms(rt->env);
     dz_routes_init(&c->routes, &rt->nodes);
     dz_view_init(&c->view, rt, c->started_ms);
-    dz_globals_init(&c->globals, rt, system, &c->routes);
+    dz_globals_init(&c->globals, rt, system, &c->routes, place_heard, c);
     dz_remote_init(&c->remote, c);
     pthread_mutex_init(&c->placement_lock, NULL);
     dz_placement_init(&c->placement, is_alive, is_lost, c);
@@ -421,13 +426,22 @@ void dz_cluster_global_end(void *cluster, struct dz_thread *t, struct dz_pid pid
     dz_globals_end(&c->globals, pid);
 }
 
+/* Of this host, or of an earlier life of its node. */
+static bool has_ended(const struct dz_cluster *c, struct dz_pid pid)
+{
+    const struct dz_nodes *n = &c->rt->nodes;
+    if (dz_nodes_is_self(n, pid.node))
+        return !dz_table_find(&c->rt->table, pid);
+    return strcmp(dz_nodes_get(n, pid.node)->id, dz_nodes_self_id(n)) == 0;
+}
+
 void dz_cluster_global_register(struct dz_cluster *c, const char *name, size_t len, struct dz_pid pid,
                                 struct dz_pid from, uint64_t ref)
 {
     char path[DZ_PLACEMENT_PATH_MAX], epoch[DZ_PLACEMENT_DEPTH_MAX * 8];
     struct dz_place_key key;
     bool placed = dz_places_of(c, pid, &key, path, epoch);
-    if (!dz_table_find(&c->rt->table, pid) && dz_nodes_is_self(&c->rt->nodes, pid.node)) {
+    if (has_ended(c, pid)) {
         dz_send_error(c->system, c->rt->system, from, ref, DZ_ENOPROC, NULL);
         return;
     }

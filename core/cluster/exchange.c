@@ -85,6 +85,8 @@ static int send_part(struct places *p, bool first, bool last)
     struct dz_build b;
     dz_buf_init(&names);
     dz_build_init(&b, &names);
+    /* A name freed from here on is told of behind this part. */
+    dz_globals_hold(&c->globals);
     uint32_t count = dz_globals_export(&c->globals, &p->names, PART, &b);
     bool more = last && count == PART;
     dz_frame_begin(&f, DZ_CLUSTER_EXCHANGE);
@@ -106,6 +108,7 @@ static int send_part(struct places *p, bool first, bool last)
     dz_buf_clear(&p->buf);
     p->count = 0;
     int err = dz_frame_send(&f, &c->routes, p->session->peer);
+    dz_globals_release(&c->globals);
     return err || !more ? err : send_part(p, false, true);
 }
 

@@ -9,24 +9,19 @@
 #include "proc/send.h"
 
 void dz_globals_init(struct dz_globals *g, struct dz_rt *rt, struct dz_thread *system,
-                     struct dz_routes *routes)
+                     struct dz_routes *routes, void (*heard)(void *ctx, const struct dz_place_key *place),
+                     void *ctx)
 {
     memset(g, 0, sizeof *g);
     g->rt = rt;
     g->system = system;
     g->routes = routes;
+    g->heard = heard;
+    g->ctx = ctx;
     pthread_mutex_init(&g->lock, NULL);
     dz_smap_init(&g->names);
     dz_map_init(&g->by_pid);
     dz_list_init(&g->asks);
-}
-
-static void entry_delete(struct dz_global *e)
-{
-    dz_free(e->name);
-    dz_free(e->path);
-    dz_free(e->epoch);
-    dz_free(e);
 }
 
 void dz_globals_fini(struct dz_globals *g)
@@ -35,73 +30,27 @@ void dz_globals_fini(struct dz_globals *g)
     const char *name;
     void *value;
     dz_assert(dz_list_empty(&g->asks));
-    while (dz_smap_next(&g->names, &it, &name, &value))
-        entry_delete(value);
+    while (dz_smap_next(&g->names, &it, &name, &value)) {
+        struct dz_global *e = value;
+        while (e) {
+            struct dz_global *rival = e->rival;
+            dz_global_delete(e);
+            e = rival;
+        }
+    }
     dz_smap_fini(&g->names);
     dz_map_fini(&g->by_pid);
     pthread_mutex_destroy(&g->lock);
 }
 
-/* --- the table, under its lock --- */
-
-static uint64_t key_of(struct dz_pid pid)
+void dz_globals_hold(struct dz_globals *g)
 {
-    return ((uint64_t)pid.slot << 32 | pid.gen) ^ (uint64_t)pid.node * 0x9e3779b97f4a7c15ull;
+    pthread_mutex_lock(&g->lock);
 }
 
-static void detach(struct dz_globals *g, struct dz_global *e)
+void dz_globals_release(struct dz_globals *g)
 {
-    struct dz_global *first = dz_map_get(&g->by_pid, key_of(e->pid));
-    if (first == e) {
-        if (!e->next)
-            dz_map_remove(&g->by_pid, key_of(e->pid));
-        else
-            dz_assert(!dz_map_put(&g->by_pid, key_of(e->pid), e->next)); /* replaces: takes no memory */
-    }
-    for (; first; first = first->next)
-        if (first->next == e)
-            first->next = e->next;
-    dz_smap_remove(&g->names, e->name, e->name_len);
-    atomic_store_explicit(&g->count, g->names.count, memory_order_relaxed);
-}
-
-static int attach(struct dz_globals *g, struct dz_global *e)
-{
-    if (dz_smap_put(&g->names, e->name, e->name_len, e))
-        return DZ_ENOMEM;
-    e->next = dz_map_get(&g->by_pid, key_of(e->pid));
-    if (dz_map_put(&g->by_pid, key_of(e->pid), e)) {
-        dz_smap_remove(&g->names, e->name, e->name_len);
-        return DZ_ENOMEM;
-    }
-    atomic_store_explicit(&g->count, g->names.count, memory_order_relaxed);
-    return 0;
-}
-
-static struct dz_global *entry_new(const struct dz_global_claim *c)
-{
-    struct dz_global *e = dz_zalloc(1, sizeof *e);
-    if (!e)
-        return NULL;
-    e->pid = c->pid;
-    e->number = c->number;
-    e->name = dz_strndup(c->name, c->name_len);
-    e->name_len = (uint32_t)c->name_len;
-    if (c->place.path) {
-        e->path = dz_strndup(c->place.path, c->place.path_len);
-        e->path_len = (uint32_t)c->place.path_len;
-        e->epoch = dz_strndup(c->place.epoch, c->place.epoch_len);
-        e->epoch_len = (uint32_t)c->place.epoch_len;
-    }
-    if (e->name && (!c->place.path || (e->path && e->epoch)))
-        return e;
-    entry_delete(e);
-    return NULL;
-}
-
-bool dz_globals_is_alive(struct dz_globals *g, struct dz_pid pid)
-{
-    return !dz_nodes_is_self(&g->rt->nodes, pid.node) || dz_table_find(&g->rt->table, pid);
+    pthread_mutex_unlock(&g->lock);
 }
 
 /* --- claims --- */
@@ -137,6 +86,8 @@ int dz_global_claim_read(struct dz_globals *g, struct dz_read *r, struct dz_glob
         return DZ_EFORMAT;
     if (c->number > g->number)
         g->number = c->number;
+    if (c->place.path && g->heard)
+        g->heard(g->ctx, &c->place);
     return 0;
 }
 
@@ -146,45 +97,23 @@ static bool same_path(const struct dz_global_claim *c, const struct dz_global *e
            memcmp(c->place.path, e->path, e->path_len) == 0;
 }
 
-bool dz_global_takes_over(const struct dz_global_claim *c, const struct dz_global *e)
+static bool takes_over(const struct dz_global_claim *c, const struct dz_global *e)
 {
     return same_path(c, e) &&
            dz_epoch_compare(c->place.epoch, c->place.epoch_len, e->epoch, e->epoch_len) > 0;
 }
 
-int dz_globals_compare_owners(struct dz_globals *g, struct dz_pid a, struct dz_pid b)
-{
-    const struct dz_nodes *n = &g->rt->nodes;
-    uint32_t self = atomic_load_explicit(&n->named, memory_order_acquire);
-    uint32_t na = dz_nodes_is_self(n, a.node) ? self : dz_nodes_resolve(n, a.node);
-    uint32_t nb = dz_nodes_is_self(n, b.node) ? self : dz_nodes_resolve(n, b.node);
-    int order = strcmp(dz_nodes_get(n, na)->id, dz_nodes_get(n, nb)->id);
-    return order ? order : (a.slot > b.slot) - (a.slot < b.slot);
-}
-
-bool dz_global_claim_wins(struct dz_globals *g, const struct dz_global_claim *c, const struct dz_global *e)
-{
-    if (!dz_globals_is_alive(g, e->pid) || dz_global_takes_over(c, e))
-        return true;
-    if (same_path(c, e) && dz_epoch_compare(c->place.epoch, c->place.epoch_len, e->epoch, e->epoch_len) < 0)
-        return false;
-    /* Two placements of one path with one epoch are decided by node, as the placements themselves are. */
-    if (!same_path(c, e) && c->number != e->number)
-        return c->number > e->number;
-    return dz_globals_compare_owners(g, c->pid, e->pid) < 0;
-}
-
-struct dz_pid dz_globals_owner(struct dz_globals *g, const struct dz_global_claim *c, bool *takes_over)
+struct dz_pid dz_globals_owner(struct dz_globals *g, const struct dz_global_claim *c, bool *over)
 {
     struct dz_pid owner = DZ_PID_NONE;
-    *takes_over = false;
+    *over = false;
     pthread_mutex_lock(&g->lock);
     const struct dz_global *e = dz_smap_get(&g->names, c->name, c->name_len);
     if (e && dz_globals_is_alive(g, e->pid)) {
         owner = e->pid;
         /* A root has no parent that could be starting it anew: its name is taken while its owner lives. */
         bool child = c->place.path && memchr(c->place.path, '/', c->place.path_len);
-        *takes_over = child && dz_global_takes_over(c, e);
+        *over = child && takes_over(c, e);
     }
     pthread_mutex_unlock(&g->lock);
     return owner;
@@ -212,14 +141,6 @@ static void tell_loser(struct dz_globals *g, struct dz_pid loser, const char *na
     dz_send_must(g->system, m);
 }
 
-/* Who loses the name to somebody else; none when nobody of this host does. */
-static struct dz_pid loser_of(struct dz_globals *g, const struct dz_global_claim *winner,
-                              const struct dz_global *e)
-{
-    bool ours = dz_nodes_is_self(&g->rt->nodes, e->pid.node) && dz_table_find(&g->rt->table, e->pid);
-    return ours && !dz_pid_eq(e->pid, winner->pid) ? e->pid : DZ_PID_NONE;
-}
-
 static void broadcast_free(struct dz_globals *g, const char *name, size_t len, struct dz_pid pid)
 {
     struct dz_frame_out f;
@@ -230,38 +151,44 @@ static void broadcast_free(struct dz_globals *g, const char *name, size_t len, s
     dz_frame_broadcast(&f, g->routes, 0);
 }
 
-int dz_globals_enter(struct dz_globals *g, const struct dz_global_claim *c)
+static int put(struct dz_globals *g, const struct dz_global_claim *c)
 {
-    struct dz_pid loser = DZ_PID_NONE, winner = c->pid;
-    struct dz_global *fresh = entry_new(c);
-    if (!fresh)
+    struct dz_global *fresh = dz_global_new(c);
+    struct dz_global *before = dz_globals_find(g, c->name, c->name_len, c->pid);
+    if (!fresh || dz_globals_attach(g, fresh)) {
+        if (fresh)
+            dz_global_delete(fresh);
         return DZ_ENOMEM;
-    pthread_mutex_lock(&g->lock);
-    struct dz_global *e = dz_smap_get(&g->names, c->name, c->name_len);
-    int err = 0;
-    if (e && !dz_pid_eq(e->pid, c->pid) && !dz_global_claim_wins(g, c, e)) {
-        winner = e->pid;
-        bool ours = dz_nodes_is_self(&g->rt->nodes, c->pid.node);
-        loser = ours ? c->pid : DZ_PID_NONE;
-    } else {
-        if (e) {
-            loser = loser_of(g, c, e);
-            detach(g, e);
-            entry_delete(e);
-        }
-        err = attach(g, fresh);
-        if (!err)
-            fresh = NULL;
     }
-    pthread_mutex_unlock(&g->lock);
-    if (fresh)
-        entry_delete(fresh);
-    if (dz_pid_is_none(loser))
-        return err;
-    /* It has the name no longer here, so its end will not free it where the winner is not known yet. */
-    broadcast_free(g, c->name, c->name_len, loser);
-    tell_loser(g, loser, c->name, c->name_len, winner);
+    if (before) {
+        dz_globals_detach(g, before);
+        dz_global_delete(before);
+    }
+    return 0;
+}
+
+int dz_globals_enter(struct dz_globals *g, const struct dz_global_claim *c, struct dz_global **losers)
+{
+    struct dz_global *loser;
+    *losers = NULL;
+    int err = put(g, c);
+    while (!err && (loser = dz_globals_own_loser(g, c->name, c->name_len)) != NULL) {
+        dz_globals_detach(g, loser);
+        broadcast_free(g, loser->name, loser->name_len, loser->pid);
+        loser->next = *losers;
+        *losers = loser;
+    }
     return err;
+}
+
+void dz_globals_tell_losers(struct dz_globals *g, struct dz_global *losers)
+{
+    while (losers) {
+        struct dz_global *e = losers;
+        losers = e->next;
+        tell_loser(g, e->pid, e->name, e->name_len, dz_globals_whereis(g, e->name, e->name_len));
+        dz_global_delete(e);
+    }
 }
 
 /* --- from any thread --- */
@@ -279,60 +206,44 @@ struct dz_pid dz_globals_whereis(struct dz_globals *g, const char *name, size_t 
     return pid;
 }
 
-/* Takes the next name of the process out of the table; NULL when it has none. The caller owns it. */
-static struct dz_global *take_of_pid(struct dz_globals *g, struct dz_pid pid)
+/* Every claim of the process goes; where one of this host ends, the others are told. */
+static void free_names(struct dz_globals *g, struct dz_pid pid, bool tell)
 {
-    pthread_mutex_lock(&g->lock);
-    struct dz_global *e = dz_map_get(&g->by_pid, key_of(pid));
-    while (e && !dz_pid_eq(e->pid, pid))
-        e = e->next;
-    if (e)
-        detach(g, e);
-    pthread_mutex_unlock(&g->lock);
-    return e;
+    struct dz_global *e;
+    dz_globals_hold(g);
+    while ((e = dz_globals_of_pid(g, pid)) != NULL) {
+        dz_globals_detach(g, e);
+        if (tell)
+            broadcast_free(g, e->name, e->name_len, pid);
+        dz_global_delete(e);
+    }
+    dz_globals_release(g);
 }
 
 void dz_globals_end(struct dz_globals *g, struct dz_pid pid)
 {
-    struct dz_global *e;
-    while ((e = take_of_pid(g, pid)) != NULL) {
-        broadcast_free(g, e->name, e->name_len, pid);
-        entry_delete(e);
-    }
+    free_names(g, pid, true);
 }
 
 void dz_globals_forget(struct dz_globals *g, struct dz_pid pid)
 {
-    struct dz_global *e;
-    if (atomic_load_explicit(&g->count, memory_order_relaxed) == 0)
-        return;
-    while ((e = take_of_pid(g, pid)) != NULL)
-        entry_delete(e);
+    if (atomic_load_explicit(&g->count, memory_order_relaxed))
+        free_names(g, pid, false);
 }
 
 /* --- system thread --- */
 
-/* Takes the entry out if `pid` (none: anybody) has it. The caller owns it. */
-static struct dz_global *take_name(struct dz_globals *g, const char *name, size_t len, struct dz_pid pid)
-{
-    pthread_mutex_lock(&g->lock);
-    struct dz_global *e = dz_smap_get(&g->names, name, len);
-    if (e && !dz_pid_is_none(pid) && !dz_pid_eq(e->pid, pid))
-        e = NULL;
-    if (e)
-        detach(g, e);
-    pthread_mutex_unlock(&g->lock);
-    return e;
-}
-
 bool dz_globals_unregister(struct dz_globals *g, const char *name, size_t len)
 {
-    struct dz_global *e = take_name(g, name, len, DZ_PID_NONE);
-    if (!e)
-        return false;
-    bool alive = dz_globals_is_alive(g, e->pid);
-    broadcast_free(g, e->name, e->name_len, e->pid);
-    entry_delete(e);
+    dz_globals_hold(g);
+    struct dz_global *e = dz_smap_get(&g->names, name, len);
+    bool alive = e && dz_globals_is_alive(g, e->pid);
+    if (e) {
+        dz_globals_detach(g, e);
+        broadcast_free(g, e->name, e->name_len, e->pid);
+        dz_global_delete(e);
+    }
+    dz_globals_release(g);
     return alive;
 }
 
@@ -348,10 +259,22 @@ int dz_globals_freed(struct dz_globals *g, const uint8_t *data, size_t len)
     err = err ? err : dz_read_pid_of(&r, &g->rt->nodes, &pid);
     if (err || dz_pid_is_none(pid))
         return DZ_EFORMAT;
-    struct dz_global *e = take_name(g, name, name_len, pid);
-    if (e)
-        entry_delete(e);
+    dz_globals_hold(g);
+    struct dz_global *e = dz_globals_find(g, name, name_len, pid);
+    if (e) {
+        dz_globals_detach(g, e);
+        dz_global_delete(e);
+    }
+    dz_globals_release(g);
     return 0;
+}
+
+/* The first claim of the list that is of that node. */
+static struct dz_global *of_node(struct dz_globals *g, struct dz_global *e, uint32_t index)
+{
+    while (e && dz_nodes_resolve(&g->rt->nodes, e->pid.node) != index)
+        e = e->rival;
+    return e;
 }
 
 void dz_globals_forget_node(struct dz_globals *g, uint32_t index)
@@ -359,15 +282,18 @@ void dz_globals_forget_node(struct dz_globals *g, uint32_t index)
     uint32_t it = 0;
     const char *name;
     void *value;
-    pthread_mutex_lock(&g->lock);
+    dz_globals_hold(g);
     while (dz_smap_next(&g->names, &it, &name, &value)) {
-        struct dz_global *e = value;
-        if (dz_nodes_resolve(&g->rt->nodes, e->pid.node) != index)
-            continue;
-        detach(g, e);
-        entry_delete(e);
+        struct dz_global *first = value, *e;
+        uint32_t len = first->name_len;
+        while (first && (e = of_node(g, first, index)) != NULL) {
+            bool only = !first->rival;
+            dz_globals_detach(g, e);
+            dz_global_delete(e);
+            first = only ? NULL : dz_smap_get(&g->names, name, len);
+        }
     }
-    pthread_mutex_unlock(&g->lock);
+    dz_globals_release(g);
 }
 
 /* An entry whose owner of this host has ended is about to be removed (dz_globals_end): it is counted all the
@@ -392,7 +318,6 @@ uint32_t dz_globals_export(struct dz_globals *g, uint32_t *it, uint32_t max, str
     uint32_t count = 0;
     const char *name;
     void *value;
-    pthread_mutex_lock(&g->lock);
     while (count < max && dz_smap_next(&g->names, it, &name, &value)) {
         const struct dz_global *e = value;
         if (!dz_nodes_is_self(&g->rt->nodes, e->pid.node) || !dz_globals_is_alive(g, e->pid))
@@ -403,8 +328,17 @@ uint32_t dz_globals_export(struct dz_globals *g, uint32_t *it, uint32_t max, str
         dz_global_claim_build(&c, b, &g->rt->nodes);
         count++;
     }
-    pthread_mutex_unlock(&g->lock);
     return count;
+}
+
+void dz_globals_learn(struct dz_globals *g, const struct dz_global_claim *c)
+{
+    struct dz_global *losers;
+    dz_globals_hold(g);
+    /* No memory: this node does not know the name. */
+    (void)dz_globals_enter(g, c, &losers);
+    dz_globals_release(g);
+    dz_globals_tell_losers(g, losers);
 }
 
 int dz_globals_merge(struct dz_globals *g, struct dz_read *r)
@@ -414,5 +348,6 @@ int dz_globals_merge(struct dz_globals *g, struct dz_read *r)
     /* A process of ours that the other side still has: we know better whether it has the name. */
     if (err || dz_nodes_is_self(&g->rt->nodes, c.pid.node))
         return err;
-    return dz_globals_enter(g, &c);
+    dz_globals_learn(g, &c);
+    return 0;
 }

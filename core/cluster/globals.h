@@ -6,9 +6,13 @@
  *     register -> ASK to every connected node -> ANSWERs -> entry here, SET to them -> SEEN from all -> reply
  *
  * so that who got the reply can rely on every connected node knowing the name; both waits together last
- * REGISTER_MS at most. Two who ask at once: the lower node id wins. Two entries that meet after a partition:
- * of one path the newer epoch wins, else the higher number, then the lower node id; numbers only ever count
- * up from the highest heard of. */
+ * REGISTER_MS at most. Two who ask at once: the lower node id wins. Claims that meet after a partition: of one
+ * path the newer epoch wins, else the higher number, then the lower node id; numbers only ever count up from
+ * the highest heard of.
+ *
+ * Every node keeps every claim it was told of until its owner's node frees it (FREE), or is lost; which of the
+ * claims on a name is the winner follows from the set alone, so that nodes which know the same claims agree,
+ * in whatever order they came. A node that sees a claim of its own lose frees it everywhere. */
 #ifndef DZ_CLUSTER_GLOBALS_H
 #define DZ_CLUSTER_GLOBALS_H
 
@@ -21,8 +25,10 @@
 
 #define DZ_GLOBALS_REGISTER_MS 1000u
 
+/* A claim. */
 struct dz_global {
-    struct dz_global *next; /* of the same process */
+    struct dz_global *next;  /* of the same process */
+    struct dz_global *rival; /* on the same name; the first one is the winner */
     struct dz_pid pid;
     uint64_t number;
     char *name;
@@ -37,17 +43,21 @@ struct dz_globals {
     struct dz_rt *rt;
     struct dz_thread *system;
     struct dz_routes *routes;
-    pthread_mutex_t lock; /* of names, by_pid */
-    struct dz_smap names; /* struct dz_global */
+    pthread_mutex_t lock; /* of names, by_pid; SET and FREE leave under it: in the order of the changes */
+    struct dz_smap names; /* the winner of each, struct dz_global */
     struct dz_map by_pid; /* mixed pid -> the first of its names */
     _Atomic uint32_t count;
     uint64_t number; /* the highest heard of */
     uint64_t next_ask;
     struct dz_list asks;
+    void (*heard)(void *ctx, const struct dz_place_key *place);
+    void *ctx;
 };
 
+/* `heard` gets the placement of every claim that another node tells of; system thread. */
 void dz_globals_init(struct dz_globals *g, struct dz_rt *rt, struct dz_thread *system,
-                     struct dz_routes *routes);
+                     struct dz_routes *routes, void (*heard)(void *ctx, const struct dz_place_key *place),
+                     void *ctx);
 void dz_globals_fini(struct dz_globals *g);
 
 struct dz_pid dz_globals_whereis(struct dz_globals *g, const char *name, size_t len);
@@ -70,10 +80,13 @@ int dz_globals_set(struct dz_globals *g, uint64_t peer, const uint8_t *data, siz
 int dz_globals_seen(struct dz_globals *g, uint64_t peer, const uint8_t *data, size_t len);
 int dz_globals_freed(struct dz_globals *g, const uint8_t *data, size_t len);
 
-/* The entries of this host's own processes, each as one term for dz_globals_merge: [name, pid, number, path,
- * epoch]. *it starts at 0; appends up to `max` of them and gives how many. */
+/* Between the two nothing changes, and nobody tells other nodes of a change. */
+void dz_globals_hold(struct dz_globals *g);
+void dz_globals_release(struct dz_globals *g);
+/* The claims of this host's own processes, each as one term for dz_globals_merge: [name, pid, number, path,
+ * epoch]; the table is held. *it starts at 0; appends up to `max` of them and gives how many. */
 uint32_t dz_globals_export(struct dz_globals *g, uint32_t *it, uint32_t max, struct dz_build *b);
-/* One such term of a node that was met (again). DZ_EFORMAT, DZ_ENOMEM. */
+/* One such term of a node that was met (again). DZ_EFORMAT. */
 int dz_globals_merge(struct dz_globals *g, struct dz_read *r);
 
 /* The node is lost: what its processes had is free, and nobody waits for its answers. */

@@ -152,19 +152,49 @@ static void check_later(struct dz_globals *g, struct dz_pid pid)
         dz_free(check);
 }
 
+/* The list without that process's entries. */
+static struct dz_global *without(struct dz_global *list, struct dz_pid pid)
+{
+    struct dz_global **at = &list;
+    while (*at) {
+        struct dz_global *e = *at;
+        if (!dz_pid_eq(e->pid, pid)) {
+            at = &e->next;
+            continue;
+        }
+        *at = e->next;
+        dz_global_delete(e);
+    }
+    return list;
+}
+
+/* A claim that came meanwhile may have won: then nobody is told of ours. */
 static void enter(struct dz_globals *g, struct ask *a)
 {
-    int err = dz_globals_enter(g, &a->claim);
+    const struct dz_global_claim *c = &a->claim;
+    struct dz_global *losers;
+    struct dz_pid pid = c->pid;
+    dz_globals_hold(g);
+    int err = dz_globals_enter(g, c, &losers);
+    bool lost = !err && !dz_globals_find(g, c->name, c->name_len, pid);
+    if (!err && !lost) {
+        a->entered = true;
+        ask_peers(g, a, DZ_CLUSTER_GLOBAL_SET);
+    }
+    dz_globals_release(g);
+    bool over;
     if (err) {
         dz_send_error(g->system, g->rt->system, a->from, a->ref, err, NULL);
         ask_delete(a);
-        return;
+    } else if (lost) { /* it never had the name, so it is not told that it lost it */
+        losers = without(losers, pid);
+        fail_taken(g, a, dz_globals_owner(g, c, &over));
+    } else {
+        check_later(g, pid);
+        if (a->peer_count == 0)
+            finish(g, a);
     }
-    a->entered = true;
-    ask_peers(g, a, DZ_CLUSTER_GLOBAL_SET);
-    check_later(g, a->claim.pid);
-    if (a->peer_count == 0)
-        finish(g, a);
+    dz_globals_tell_losers(g, losers);
 }
 
 static void next_round(struct dz_globals *g, struct ask *a)
@@ -284,7 +314,7 @@ int dz_globals_set(struct dz_globals *g, uint64_t peer, const uint8_t *data, siz
     int err = read_claim(g, data, len, &number, &c);
     if (err || dz_nodes_is_self(&g->rt->nodes, c.pid.node))
         return err ? err : DZ_EFORMAT;
-    (void)dz_globals_enter(g, &c);
+    dz_globals_learn(g, &c);
     dz_frame_begin(&f, DZ_CLUSTER_GLOBAL_SEEN);
     dz_build_array(&f.build, 1);
     dz_build_uint(&f.build, number);

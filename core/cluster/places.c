@@ -50,6 +50,13 @@ uint32_t dz_places_supersede(struct dz_cluster *c, const struct dz_place_key *ke
     return count;
 }
 
+void dz_places_heard(struct dz_cluster *c, const struct dz_place_key *key)
+{
+    pthread_mutex_lock(&c->placement_lock);
+    dz_placement_heard(&c->placement, key);
+    pthread_mutex_unlock(&c->placement_lock);
+}
+
 bool dz_places_wait(struct dz_cluster *c, const struct dz_place_key *key)
 {
     pthread_mutex_lock(&c->placement_lock);

@@ -121,6 +121,8 @@ int dz_router_take(struct dz_cluster *c, const struct dz_session_state *s, const
 int dz_places_may(struct dz_cluster *c, const struct dz_place_key *key);
 /* Ends older copies of this host (see dz_placement_older); how many there are. */
 uint32_t dz_places_supersede(struct dz_cluster *c, const struct dz_place_key *key, bool lose_ties);
+/* Somebody told of this placement: a root of this name starts with a higher number. */
+void dz_places_heard(struct dz_cluster *c, const struct dz_place_key *key);
 bool dz_places_wait(struct dz_cluster *c, const struct dz_place_key *key);
 /* The placement of a process, copied into the two blocks (DZ_PLACEMENT_PATH_MAX and DZ_PLACEMENT_DEPTH_MAX *
  * 8 bytes). */

@@ -263,6 +263,120 @@ static void unregister_frees_the_name_everywhere(void **state)
     world_fini(&w);
 }
 
+/* Host 2 sees both while 0 and 1 do not see each other. */
+static void a_freed_name_uncovers_the_claim_it_hid(void **state)
+{
+    struct world w;
+    (void)state;
+    world_init(&w, 3);
+    world_mesh(&w);
+    mem_net_cut(&w.net, 1, 2, true);
+    separate(&w);
+    struct actor *a = host_actor(&w, 0, 'A'), *b = host_actor(&w, 1, 'B');
+    take_name(&w, 0, a, "m"); /* so that the number of n is the higher one */
+    take_name(&w, 0, a, "n");
+    take_name(&w, 1, b, "n");
+    mem_net_cut(&w.net, 1, 2, false);
+    world_run(&w, 2000);
+    assert_true(has_name(&w, 2, "n", 0, a));
+    assert_true(has_name(&w, 1, "n", 1, b));
+    rig_signal(&w.hosts[0].rig, DZ_MSG_KILL, DZ_PID_NONE, a->proc.pid, 0);
+    world_settle(&w);
+    assert_true(has_name(&w, 2, "n", 1, b));
+    mem_net_cut(&w.net, 0, 1, false);
+    world_run(&w, 3000);
+    for (int i = 0; i < 3; i++)
+        assert_true(has_name(&w, i, "n", 1, b));
+    world_fini(&w);
+}
+
+static void the_loss_of_a_names_node_uncovers_the_claim_it_hid(void **state)
+{
+    struct world w;
+    (void)state;
+    world_init(&w, 3);
+    world_mesh(&w);
+    mem_net_cut(&w.net, 1, 2, true);
+    separate(&w);
+    struct actor *a = host_actor(&w, 0, 'A'), *b = host_actor(&w, 1, 'B');
+    take_name(&w, 0, a, "m");
+    take_name(&w, 0, a, "n");
+    take_name(&w, 1, b, "n");
+    mem_net_cut(&w.net, 1, 2, false);
+    world_run(&w, 2000);
+    assert_true(has_name(&w, 2, "n", 0, a));
+    mem_net_kill(&w.net, 0);
+    world_run(&w, 50);
+    assert_true(has_name(&w, 2, "n", 1, b));
+    assert_true(has_name(&w, 2, "m", 1, NULL));
+    world_fini(&w);
+}
+
+/* While the question is on its way to a node that does not answer, a stronger claim turns up with another one. */
+static void a_registration_that_lost_before_it_was_entered_says_so(void **state)
+{
+    struct world w;
+    (void)state;
+    world_init(&w, 3);
+    world_mesh(&w);
+    mem_net_cut(&w.net, 1, 2, true);
+    separate(&w);
+    struct actor *a = host_actor(&w, 0, 'A'), *b = host_actor(&w, 1, 'B');
+    take_name(&w, 1, b, "l");
+    take_name(&w, 1, b, "m");
+    take_name(&w, 1, b, "n");
+    w.hosts[0].rig.len = 0;
+    mem_net_mute(&w.net, 0, 2, true);
+    ask_name(&w, 0, a, "n");
+    mem_net_cut(&w.net, 0, 1, false);
+    world_run(&w, 1100);
+    host_expect(&w, 0, "up b healed;A failed name_taken;");
+    mem_net_mute(&w.net, 0, 2, false);
+    mem_net_cut(&w.net, 1, 2, false);
+    world_run(&w, 3000);
+    rig_signal(&w.hosts[1].rig, DZ_MSG_KILL, DZ_PID_NONE, b->proc.pid, 0);
+    world_settle(&w);
+    for (int i = 0; i < 3; i++)
+        assert_true(has_name(&w, i, "n", 0, NULL));
+    world_fini(&w);
+}
+
+static void a_process_of_an_earlier_life_is_no_process(void **state)
+{
+    static const char text[] = "<a@127.0.0.1:4000/7.1.1>";
+    struct world w;
+    struct dz_pid pid;
+    (void)state;
+    world_init(&w, 1);
+    world_mesh(&w);
+    struct host *h = &w.hosts[0];
+    struct actor *a = host_actor(&w, 0, 'A');
+    assert_int_equal(dz_pid_parse(&h->rig.rt.nodes, text, sizeof text - 1, &pid), 0);
+    uint64_t ref = dz_rt_next_ref(&h->rig.rt);
+    rig_enter(a);
+    a->wait = (struct dz_wait){.kind = DZ_WAIT_REPLY, .ref = ref};
+    dz_process_wait(&h->rig.threads[1], &a->proc, &a->wait, DZ_INFINITY);
+    dz_process_rest(&h->rig.threads[1], &a->proc);
+    dz_cluster_global_register(h->cluster, "n", 1, pid, a->proc.pid, ref);
+    world_settle(&w);
+    host_expect(&w, 0, "A failed noproc;");
+    world_fini(&w);
+}
+
+static void a_roots_name_told_counts_as_its_epoch_heard_of(void **state)
+{
+    static const char seventh[8] = {0, 0, 0, 0, 0, 0, 0, 7};
+    struct world w;
+    (void)state;
+    world_init(&w, 2);
+    world_mesh(&w);
+    struct actor *a = host_actor(&w, 0, 'A');
+    assert_int_equal(dz_cluster_placed(w.hosts[0].cluster, "r", 1, seventh, 8, a->proc.pid), 0);
+    take_name(&w, 0, a, "r");
+    assert_int_equal(dz_cluster_root_epoch(w.hosts[1].cluster, "r", 1), 8);
+    world_fini(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -278,6 +392,11 @@ int main(void)
         cmocka_unit_test(a_newer_placement_of_the_same_path_takes_the_name_over),
         cmocka_unit_test(a_second_root_of_a_name_does_not_take_it_over),
         cmocka_unit_test(unregister_frees_the_name_everywhere),
+        cmocka_unit_test(a_freed_name_uncovers_the_claim_it_hid),
+        cmocka_unit_test(the_loss_of_a_names_node_uncovers_the_claim_it_hid),
+        cmocka_unit_test(a_registration_that_lost_before_it_was_entered_says_so),
+        cmocka_unit_test(a_process_of_an_earlier_life_is_no_process),
+        cmocka_unit_test(a_roots_name_told_counts_as_its_epoch_heard_of),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -137,8 +137,8 @@ static void handle_naming(struct dz_thread *t, struct dz_supervisor *s, struct d
         else
             start_machine(t, s);
     } else if (m->kind == DZ_MSG_STOP || m->kind == DZ_MSG_PARENT_EXIT ||
-               (m->kind == DZ_MSG_EXIT && !dz_supervisor_is_normal(m))) {
-        fail_with(t, s, DZ_ESHUTDOWN, NULL);
+               (m->kind == DZ_MSG_EXIT && !dz_supervisor_says(m, "normal"))) {
+        fail_with(t, s, dz_supervisor_says(m, "superseded") ? DZ_ESUPERSEDED : DZ_ESHUTDOWN, NULL);
         if (m->kind == DZ_MSG_STOP) {
             dz_process_owe(&s->native->proc, m);
             m = NULL;

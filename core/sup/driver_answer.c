@@ -33,6 +33,14 @@ static bool is_of_the_node(int code)
            code == DZ_ENOCONNECTION;
 }
 
+static bool says_superseded(const struct dz_msg *m, const char *field)
+{
+    const char *text;
+    size_t len;
+    return dz_read_find_string(m->data, m->len, field, &text, &len) && len == 10 &&
+           memcmp(text, "superseded", 10) == 0;
+}
+
 static void start_failed(struct dz_thread *t, struct dz_supervisor *s, const struct dz_pending *p, const struct dz_msg *m)
 {
     struct dz_sup_failure failure = {.code = p->timed_out ? DZ_ETIMEOUT : code_of(m)};
@@ -41,6 +49,8 @@ static void start_failed(struct dz_thread *t, struct dz_supervisor *s, const str
         failure.detail = m->data;
         failure.detail_len = m->len;
         failure.refused = failure.code == DZ_ENOCONNECTION || failure.code == DZ_ESHUTDOWN;
+        /* Refused by its node, ended while it started, or (a supervisor) while its children did. */
+        failure.superseded = says_superseded(m, "code") || says_superseded(m, "reason") || says_superseded(m, "cause");
     }
     if (!is_of_the_node(failure.code) && dz_read_find(m->data, m->len, "reason", &reason)) {
         failure.detail = reason.at;

@@ -104,7 +104,7 @@ void dz_supervisor_reply(struct dz_thread *t, struct dz_supervisor *s, struct dz
 /* The end comes without stopping anybody: everything below ends at once, for the same reason. */
 void dz_supervisor_abandon(struct dz_thread *t, struct dz_supervisor *s, struct dz_blob *reason);
 /* The signal's reason is "normal". */
-bool dz_supervisor_is_normal(const struct dz_msg *m);
+bool dz_supervisor_says(const struct dz_msg *m, const char *text);
 
 /* --- driver_select.c: nodes, selector functions, what the machine is told of them --- */
 

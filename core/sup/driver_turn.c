@@ -229,18 +229,18 @@ static void handle_parent_exit(struct dz_thread *t, struct dz_supervisor *s, con
     dz_blob_unref(reason);
 }
 
-bool dz_supervisor_is_normal(const struct dz_msg *m)
+bool dz_supervisor_says(const struct dz_msg *m, const char *text)
 {
     struct dz_read r;
     const char *str;
     size_t len;
     dz_read_init(&r, m->data, m->len);
-    return dz_read_string(&r, &str, &len) == 0 && len == 6 && memcmp(str, "normal", 6) == 0;
+    return dz_read_string(&r, &str, &len) == 0 && len == strlen(text) && memcmp(str, text, len) == 0;
 }
 
 static void handle_exit(struct dz_supervisor *s, const struct dz_msg *m, uint64_t now)
 {
-    if (!dz_supervisor_is_normal(m))
+    if (!dz_supervisor_says(m, "normal"))
         dz_sup_exit_signal(s->sup, now, m->data, m->len);
 }
 

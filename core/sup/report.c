@@ -392,6 +392,6 @@ void dz_report_start_failed(struct dz_sup *s, uint64_t requester, struct dz_sup_
 const struct dz_sup_failure *dz_report_broken_off(void)
 {
     static const uint8_t shutdown[] = {0xa8, 's', 'h', 'u', 't', 'd', 'o', 'w', 'n'};
-    static const struct dz_sup_failure broken_off = {DZ_ESHUTDOWN, shutdown, sizeof shutdown, false};
+    static const struct dz_sup_failure broken_off = {DZ_ESHUTDOWN, shutdown, sizeof shutdown, false, false};
     return &broken_off;
 }

@@ -113,6 +113,11 @@ void dz_round_handle_retry(struct dz_sup *s, const char *id)
 
 static void failed_attempt(struct dz_sup *s, struct dz_sup_child *c, const struct dz_sup_failure *failure)
 {
+    if (failure->superseded) {
+        dz_sup_reason_text(&c->end, "superseded");
+        stay_ended(s, c, DZ_SUP_SUPERSEDED);
+        return;
+    }
     if (failure->detail != NULL)
         dz_sup_reason_set(&c->failure, failure->detail, failure->detail_len);
     else
@@ -292,10 +297,12 @@ void dz_round_outcome(struct dz_sup *s, struct dz_sup_child *c, enum dz_sup_outc
 {
     dz_assert(s->op.starting);
     if (outcome == DZ_OUTCOME_FAILED) {
+        bool blocks = !failure->superseded;
         failed_attempt(s, c, failure);
-        if (s->op.kind == DZ_OP_ROUND)
+        if (blocks && s->op.kind == DZ_OP_ROUND)
             dz_sup_op_end(s);
-        return;
+        if (blocks)
+            return;
     }
     if (outcome == DZ_OUTCOME_NO_NODE)
         make_pending(s, c, failure);

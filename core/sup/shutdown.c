@@ -140,16 +140,22 @@ static struct dz_sup_child *starting_child(struct dz_sup *s)
     return dz_map_next(&s->by_token, &it, &token, &value) ? value : NULL;
 }
 
-/* Those who wait for what is under way. */
-static void answer_waiting(struct dz_sup *s)
+/* Those who wait for what is under way. A supervisor whose start is broken off says so in the words of its own end: whoever
+ * started it may have to tell a superseded one from others. */
+static void answer_waiting(struct dz_sup *s, const uint8_t *reason, size_t len)
 {
+    static const uint8_t superseded[] = {0xaa, 's', 'u', 'p', 'e', 'r', 's', 'e', 'd', 'e', 'd'};
+    struct dz_sup_failure own = *dz_report_broken_off();
     struct dz_sup_child *c = s->op.child;
+    if (len == sizeof superseded && memcmp(reason, superseded, len) == 0) {
+        own.detail = superseded;
+        own.detail_len = sizeof superseded;
+    }
     if (s->op.kind == DZ_OP_START_CHILD || s->op.kind == DZ_OP_RESTART_CHILD)
         dz_report_start_failed(s, s->op.requester, c, dz_report_broken_off());
     if (s->was_ready || s->start_error_code != DZ_OK)
         return;
-    s->start_error_code =
-        dz_report_start_error(s, starting_child(s), dz_report_broken_off(), &s->start_error);
+    s->start_error_code = dz_report_start_error(s, starting_child(s), &own, &s->start_error);
 }
 
 /* Everything but stopping the children. */
@@ -158,7 +164,7 @@ static bool begin(struct dz_sup *s, const uint8_t *reason, size_t len)
     if (s->phase == DZ_PHASE_STOPPING || s->phase == DZ_PHASE_ENDED)
         return false;
     struct dz_sup_child *waiting = s->op.waiting;
-    answer_waiting(s);
+    answer_waiting(s, reason, len);
     dz_sup_reason_set(&s->exit_reason, reason, len);
     s->phase = DZ_PHASE_STOPPING;
     refuse_queue(s);

@@ -96,7 +96,8 @@ struct dz_sup_failure {
     /* One term, for the five codes an error table whose fields are kept; may be NULL. */
     const uint8_t *detail;
     size_t detail_len;
-    bool refused; /* the node did not take it (lost, draining, not connected): another may */
+    bool refused;    /* the node did not take it (lost, draining, not connected): another may */
+    bool superseded; /* a newer copy lives elsewhere: no failed attempt, and not tried again */
 };
 void dz_sup_start_failed(struct dz_sup *s, uint64_t now_ms, uint64_t token,
                          const struct dz_sup_failure *failure);

@@ -568,6 +568,28 @@ static void a_superseded_child_counts_nowhere(void **state)
     tree_fini(&w);
 }
 
+/* One restart is allowed, and used by the inner one's end. */
+static void an_inner_supervisor_superseded_while_it_starts_counts_nowhere(void **state)
+{
+    (void)state;
+    struct tree w;
+    tree_init(&w);
+    tree_start(&w, "{ name = \"top\", restart_intensity = { max_restarts = 1 }, children = { { id = \"in\", supervisor = { "
+                   "restart_intensity = { max_restarts = 0 }, children = { { id = \"a\", behavior = \"ok\" }, "
+                   "{ id = \"s\", behavior = \"slow\" } } } } } }");
+    rig_pass_ms(&w.rig, 200);
+    w.rig.len = 0;
+    tree_crash(&w, "a");
+    w.rig.len = 0;
+    dz_send_signal(&w.rig.threads[0], DZ_MSG_STOP, DZ_PID_NONE, tree_find(&w, "a")->actor->proc.parent, 0,
+                   w.rig.rt.reasons[DZ_REASON_SUPERSEDED]);
+    rig_turn(&w.rig);
+    tree_expect(&w, "gone s;end a superseded;gone a;+child_stopped a superseded;+child_stopped in superseded;");
+    tree_ask(&w, DZ_REQ_COUNT_CHILDREN, "nil");
+    tree_expect(&w, "#2 {specs=1,active=0,supervisors=1,workers=0};");
+    tree_fini(&w);
+}
+
 /* --- cluster-wide names --- */
 
 #define NAMED "{ name = \"top\", children = { { id = \"a\", behavior = \"ok\" } } }"
@@ -680,6 +702,7 @@ int main(void)
         cmocka_unit_test(the_authority_may_forbid_a_placement),
         cmocka_unit_test(a_superseded_supervisor_does_not_start),
         cmocka_unit_test(a_superseded_child_counts_nowhere),
+        cmocka_unit_test(an_inner_supervisor_superseded_while_it_starts_counts_nowhere),
         cmocka_unit_test(the_name_is_asked_for_before_children_start),
         cmocka_unit_test(a_taken_name_refuses_the_start),
         cmocka_unit_test(stop_while_the_name_is_asked_for_ends_it),

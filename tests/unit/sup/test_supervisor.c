@@ -48,7 +48,7 @@ static void a_failed_first_start_tells_supervisor_child_and_cause(void **state)
     while (dz_sup_next_action(w->sup)) {
     }
     struct dz_buf detail = literal("{ code = \"name_taken\", name = \"n\", owner = \"o\" }");
-    struct dz_sup_failure f = {DZ_ENAMETAKEN, detail.data, detail.len, false};
+    struct dz_sup_failure f = {DZ_ENAMETAKEN, detail.data, detail.len, false, false};
     dz_sup_start_failed(w->sup, w->now, token, &f);
     while ((a = dz_sup_next_action(w->sup)) != NULL) {
         if (a->type != DZ_SUP_EXIT)

@@ -245,7 +245,7 @@ static inline void world_answer_start(struct world *w, struct world_start *s, in
     assert_true(s->open);
     s->open = false;
     if (code != 0) {
-        struct dz_sup_failure f = {code, why.data, why.len, refused};
+        struct dz_sup_failure f = {code, why.data, why.len, refused, false};
         dz_sup_start_failed(w->sup, w->now, s->token, &f);
     } else {
         assert_in_range(w->proc_count, 0, WORLD_PROCS - 1);

@@ -36,7 +36,7 @@ enum dz_cluster_status {
     DZ_CLUSTER_STOPPING,
 };
 
-/* What the cluster asks of the host and tells it; all on the system thread. */
+/* What the cluster asks of the host and tells it; on the system thread but for what says otherwise. */
 struct dz_cluster_callbacks {
     void *ctx;
     /* How many threads there are now; their indexes are 0 .. n-1. */
@@ -44,6 +44,10 @@ struct dz_cluster_callbacks {
     /* The SHA-256 of the behaviour file this node has under the name; false when it has none, or not as a
      * file. May be NULL. */
     bool (*behavior_hash)(void *ctx, const char *name, size_t len, uint8_t hash[32]);
+    /* A thread for one process alone, for a behaviour of that name: its index, or an error; `own_thread` says
+     * whose it is then (none: nobody's). Any thread. NULL: DZ_ESIMULATION. */
+    int (*add_thread)(void *ctx, const char *name, size_t len);
+    void (*own_thread)(void *ctx, uint32_t thread, struct dz_pid pid);
     /* The node can be placed on from now on / is lost; `node` is its identity index. They run after every
      * process was told. Either may be NULL, and neither may start or stop the cluster. */
     void (*node_up)(void *ctx, uint32_t node, const char *id, const char *reason);
@@ -141,6 +145,7 @@ int dz_cluster_wire_named(void *cluster, struct dz_thread *from, const char *nod
  * started too late is stopped. */
 int dz_cluster_spawn_far(void *cluster, struct dz_thread *from, const char *node_id, size_t node_len,
                          struct dz_msg **take, struct dz_pid *cancel);
+bool dz_cluster_reachable(void *cluster, uint32_t node);
 struct dz_pid dz_cluster_global_whereis(void *cluster, const char *name, size_t len);
 void dz_cluster_global_end(void *cluster, struct dz_thread *t, struct dz_pid pid);
 

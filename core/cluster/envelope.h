@@ -29,6 +29,7 @@ enum dz_frame_kind {
     DZ_CLUSTER_GLOBAL_SET,
     DZ_CLUSTER_GLOBAL_SEEN,
     DZ_CLUSTER_GLOBAL_FREE,
+    DZ_CLUSTER_CONFIRM, /* the answer to a spawn has arrived */
 };
 
 /* The key of everything but DZ_CLUSTER_MESSAGE. */

@@ -14,6 +14,7 @@ struct ask {
     struct dz_pid cancel;
     uint64_t ref;
     uint64_t deadline_ms;
+    bool confirm; /* by its supervisor's loss, a child ends anyway */
 };
 
 void dz_remote_init(struct dz_remote *r, struct dz_cluster *c)
@@ -53,7 +54,8 @@ static void count_asked(struct dz_remote *r)
     atomic_store_explicit(&r->asked_count, r->asked.count, memory_order_relaxed);
 }
 
-static int remember(struct dz_remote *r, const struct dz_msg *m, struct dz_pid cancel, uint64_t timeout_ms)
+static int remember(struct dz_remote *r, const struct dz_msg *m, struct dz_pid cancel,
+                    const struct dz_spawn *spawn)
 {
     struct ask *a = dz_zalloc(1, sizeof *a);
     if (!a)
@@ -62,7 +64,9 @@ static int remember(struct dz_remote *r, const struct dz_msg *m, struct dz_pid c
         .from = m->from,
         .cancel = cancel,
         .ref = m->ref,
-        .deadline_ms = dz_remote_deadline(dz_cluster_now(r->cluster), timeout_ms, DZ_REMOTE_GRACE_MS),
+        .deadline_ms =
+            dz_remote_deadline(dz_cluster_now(r->cluster), spawn->timeout_ms, DZ_REMOTE_GRACE_MS),
+        .confirm = dz_pid_is_none(spawn->parent),
     };
     pthread_mutex_lock(&r->lock);
     int err = dz_map_put(&r->asked, m->ref, a);
@@ -109,7 +113,7 @@ int dz_remote_ask(struct dz_remote *r, struct dz_thread *from, uint32_t node, st
     (void)from;
     int err = dz_spawn_unpack(&r->cluster->rt->nodes, m, &spawn);
     dz_assert(!err && m->ref); /* packed by ourselves */
-    err = remember(r, m, pid, spawn.timeout_ms);
+    err = remember(r, m, pid, &spawn);
     if (err)
         return err;
     err = send_spawn(r, node, request, m);
@@ -137,6 +141,17 @@ static void send_cancel(struct dz_remote *r, struct dz_pid cancel, unsigned kind
     dz_build_uint(&f.build, cancel.gen);
     dz_build_uint(&f.build, kind);
     /* No route: the node is lost, and what it started for us ends there by itself. */
+    (void)dz_frame_send(&f, &c->routes, dz_routes_get(&c->routes, cancel.node));
+}
+
+/* Before it there was no more than a start under way; from here on the process is somebody's. */
+static void send_confirm(struct dz_remote *r, struct dz_pid cancel)
+{
+    struct dz_cluster *c = r->cluster;
+    struct dz_frame_out f;
+    dz_frame_begin(&f, DZ_CLUSTER_CONFIRM);
+    dz_build_array(&f.build, 1);
+    dz_build_uint(&f.build, cancel.gen);
     (void)dz_frame_send(&f, &c->routes, dz_routes_get(&c->routes, cancel.node));
 }
 
@@ -180,6 +195,8 @@ struct dz_msg *dz_remote_take_reply(struct dz_remote *r, struct dz_msg *msg)
     if (!a)
         return msg;
     struct dz_pid cancel = a->cancel;
+    if (a->confirm && !(msg->flags & DZ_MSG_FAILED))
+        send_confirm(r, cancel);
     dz_free(a);
     if (msg->flags & DZ_MSG_FAILED) {
         struct dz_msg *named = with_node(msg, dz_nodes_get(&r->cluster->rt->nodes, cancel.node)->id);

@@ -7,7 +7,8 @@
  *
  *     ask -> SPAWN frame -> served: same behaviour? newer than what lives here?
  *         -> STOP to older copies, wait -> SPAWN to a thread
- *         -> REPLY straight to the one who asked (noted there, see take_reply here)
+ *         -> REPLY straight to the one who asked (noted there, see take_reply here) -> CONFIRM
+ *     session lost before CONFIRM came: what started is stopped; the one who asked was told noconnection
  *     KILL or ANSWERED to the cancel pid -> CANCEL frame -> the start is killed; what started and is not
  *         wanted is stopped */
 #ifndef DZ_CLUSTER_REMOTE_H
@@ -71,6 +72,7 @@ void dz_remote_note_reply(struct dz_remote *r, const struct dz_msg *msg);
 int dz_remote_serve(struct dz_remote *r, const struct dz_envelope_ends *ends, const uint8_t *data,
                     size_t len);
 int dz_remote_cancelled(struct dz_remote *r, uint32_t node, const uint8_t *data, size_t len);
+int dz_remote_confirmed(struct dz_remote *r, uint32_t node, const uint8_t *data, size_t len);
 
 /* Ends a process of this host in order, by a kill if it takes too long. */
 void dz_remote_stop(struct dz_remote *r, struct dz_pid pid, enum dz_reason reason);

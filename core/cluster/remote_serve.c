@@ -24,6 +24,7 @@ struct served {
     struct dz_msg *held;    /* the SPAWN, while it waits for older copies */
     uint64_t deadline_ms;   /* of the start; then, of the keeping */
     bool answered;
+    bool confirmed; /* the one who asked knows of it; a child needs no more than its supervisor */
     uint32_t round; /* of look_at_held */
 };
 
@@ -132,13 +133,30 @@ static uint32_t node_of_supervisor(const struct dz_cluster *c, struct dz_pid par
     return here ? 0 : dz_nodes_resolve(&c->rt->nodes, parent.node);
 }
 
-static int reserve(struct dz_remote *r, struct dz_thread *t, const struct dz_spawn *spawn, struct dz_pid *reserved)
+/* An index, or an error. */
+static int thread_for(const struct dz_cluster *c, struct dz_thread *t, const struct dz_spawn *spawn)
 {
-    struct dz_rt *rt = r->cluster->rt;
+    const struct dz_cluster_callbacks *host = &c->callbacks;
+    if (!(spawn->flags & DZ_SPAWN_OWN_WORKER))
+        return (int)c->rt->ports.choose_thread(c->rt->ports.ctx, t);
+    return host->add_thread ? host->add_thread(host->ctx, spawn->name.s, spawn->name.len) : DZ_ESIMULATION;
+}
+
+static int reserve(struct dz_remote *r, struct dz_thread *t, const struct dz_spawn *spawn,
+                   struct dz_pid *reserved)
+{
+    struct dz_cluster *c = r->cluster;
+    struct dz_rt *rt = c->rt;
     struct dz_slot *slot;
     uint32_t node = atomic_load_explicit(&rt->nodes.self, memory_order_acquire);
-    uint32_t thread = rt->ports.choose_thread(rt->ports.ctx, t);
-    return dz_table_reserve(&rt->table, thread, spawn->flags & DZ_SPAWN_HIDDEN, node, &slot, reserved);
+    int thread = thread_for(c, t, spawn);
+    if (thread < 0)
+        return thread;
+    int err = dz_table_reserve(&rt->table, (uint32_t)thread, spawn->flags & DZ_SPAWN_HIDDEN, node, &slot,
+                               reserved);
+    if (spawn->flags & DZ_SPAWN_OWN_WORKER)
+        c->callbacks.own_thread(c->callbacks.ctx, (uint32_t)thread, err ? DZ_PID_NONE : *reserved);
+    return err;
 }
 
 /* The slot (unless it is reserved already), the placement, then the message: whoever looks finds the copy before it can
@@ -232,6 +250,7 @@ static int serve(struct dz_remote *r, uint32_t node, uint32_t request, struct dz
     pthread_mutex_unlock(&r->lock);
     if (s) {
         set_deadline(r, s, &spawn);
+        s->confirmed = !dz_pid_is_none(spawn.parent);
         if (olds) {
             pthread_mutex_lock(&r->lock);
             s->held = m;
@@ -344,7 +363,8 @@ void dz_remote_note_reply(struct dz_remote *r, const struct dz_msg *msg)
         atomic_store_explicit(&r->unanswered, r->by_reply.count, memory_order_relaxed);
         s->answered = true;
         s->pid = pid_in(r, msg);
-        s->deadline_ms = dz_cluster_now(r->cluster) + DZ_REMOTE_KEEP_MS;
+        s->confirmed = s->confirmed || dz_pid_is_none(s->pid);
+        s->deadline_ms = s->confirmed ? dz_cluster_now(r->cluster) + DZ_REMOTE_KEEP_MS : DZ_INFINITY;
     }
     pthread_mutex_unlock(&r->lock);
 }
@@ -390,12 +410,31 @@ int dz_remote_cancelled(struct dz_remote *r, uint32_t node, const uint8_t *data,
     return 0;
 }
 
+int dz_remote_confirmed(struct dz_remote *r, uint32_t node, const uint8_t *data, size_t len)
+{
+    struct dz_read reader;
+    uint64_t request;
+    dz_read_init(&reader, data, len);
+    int err = dz_frame_read_array(&reader, 1);
+    err = err ? err : dz_read_uint(&reader, &request);
+    if (err || request > UINT32_MAX)
+        return DZ_EFORMAT;
+    pthread_mutex_lock(&r->lock);
+    struct served *s = dz_map_get(&r->served, served_key(node, (uint32_t)request));
+    if (s && s->answered && !s->confirmed) {
+        s->confirmed = true;
+        s->deadline_ms = dz_cluster_now(r->cluster) + DZ_REMOTE_KEEP_MS;
+    }
+    pthread_mutex_unlock(&r->lock);
+    return 0;
+}
+
 /* --- loss and time --- */
 
 void dz_remote_drop_served(struct dz_remote *r, uint32_t node)
 {
     for (;;) {
-        struct dz_pid kill = DZ_PID_NONE;
+        struct dz_pid kill = DZ_PID_NONE, stop = DZ_PID_NONE;
         bool found = false;
         pthread_mutex_lock(&r->lock);
         dz_list_each_safe (&r->served_list, it) {
@@ -405,13 +444,19 @@ void dz_remote_drop_served(struct dz_remote *r, uint32_t node)
             found = true;
             if (!s->answered && !s->held)
                 kill = s->reserved;
+            else if (!s->confirmed)
+                stop = s->pid;
             served_remove(r, s);
             break;
         }
         pthread_mutex_unlock(&r->lock);
-        dz_send_signal(r->cluster->system, DZ_MSG_KILL, DZ_PID_NONE, kill, 0, NULL);
         if (!found)
             return;
+        dz_send_signal(r->cluster->system, DZ_MSG_KILL, DZ_PID_NONE, kill, 0, NULL);
+        if (dz_pid_is_none(stop) || !is_alive(r, stop))
+            continue;
+        dz_cluster_count_one(&r->cluster->late_spawns);
+        dz_remote_stop(r, stop, DZ_REASON_NOCONNECTION);
     }
 }
 
@@ -475,7 +520,7 @@ static struct served *next_due(struct dz_remote *r, uint64_t now_ms)
     bool full = r->served.count > DZ_REMOTE_KEEP_MAX;
     dz_list_each (&r->served_list, it) {
         struct served *s = dz_list_entry(it, struct served, all);
-        if (now_ms >= s->deadline_ms || (full && s->answered)) {
+        if (now_ms >= s->deadline_ms || (full && s->answered && s->confirmed)) {
             due = s;
             break;
         }

@@ -211,6 +211,12 @@ int dz_cluster_wire_named(void *cluster, struct dz_thread *from, const char *nod
     return err ? err : send_to(c, from, &ends, take, name, name_len);
 }
 
+bool dz_cluster_reachable(void *cluster, uint32_t node)
+{
+    struct dz_cluster *c = cluster;
+    return dz_routes_get(&c->routes, node) != 0;
+}
+
 int dz_cluster_spawn_far(void *cluster, struct dz_thread *from, const char *node_id, size_t node_len,
                          struct dz_msg **take, struct dz_pid *cancel)
 {

@@ -59,6 +59,8 @@ static int take_frame(struct dz_cluster *c, struct dz_session_state *s, const ui
     switch (kind) {
     case DZ_CLUSTER_CANCEL:
         return dz_remote_cancelled(&c->remote, s->ends.peer, body, rest);
+    case DZ_CLUSTER_CONFIRM:
+        return dz_remote_confirmed(&c->remote, s->ends.peer, body, rest);
     case DZ_CLUSTER_EXCHANGE:
         return dz_exchange_take(c, s, body, rest);
     case DZ_CLUSTER_VERDICT:

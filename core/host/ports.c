@@ -23,6 +23,12 @@ static int wire(void *ctx, struct dz_thread *from, struct dz_msg **take)
     return dz_cluster_wire(host->cluster, from, take);
 }
 
+static bool reachable(void *ctx, uint32_t node)
+{
+    struct dz_host *host = ctx;
+    return dz_cluster_reachable(host->cluster, node);
+}
+
 static int wire_named(void *ctx, struct dz_thread *from, const char *node_id, size_t node_len, const char *name,
                       size_t name_len, struct dz_msg **take)
 {
@@ -140,6 +146,7 @@ void dz_ports_fill_rt(struct dz_host *host)
     p->ctx = host;
     p->wire = wire;
     p->wire_named = wire_named;
+    p->reachable = reachable;
     p->spawn_far = spawn_far;
     p->global_whereis = global_whereis;
     p->global_end = global_end;
@@ -246,11 +253,27 @@ static uint32_t thread_count(void *ctx)
     return atomic_load_explicit(&host->sched.count, memory_order_acquire);
 }
 
+static int add_thread(void *ctx, const char *name, size_t len)
+{
+    struct dz_host *host = ctx;
+    if (!name || dz_behaviors_thread(&host->behaviors, name, len))
+        return DZ_EARGUMENT; /* a table stays on the worker it was registered on */
+    return dz_sched_add_worker(&host->sched);
+}
+
+static void own_thread(void *ctx, uint32_t thread, struct dz_pid pid)
+{
+    struct dz_host *host = ctx;
+    dz_sched_own(&host->sched, thread, pid);
+}
+
 void dz_ports_fill_cluster(struct dz_host *host, struct dz_cluster_callbacks *callbacks)
 {
     *callbacks = (struct dz_cluster_callbacks){
         .ctx = host,
         .thread_count = thread_count,
         .behavior_hash = behavior_hash,
+        .add_thread = add_thread,
+        .own_thread = own_thread,
     };
 }

@@ -71,6 +71,9 @@ struct dz_ports {
      * NULL) gets what dz_send of a KILL or ANSWERED to it cancels the start with. */
     int (*spawn_far)(void *ctx, struct dz_thread *from, const char *node_id, size_t node_len, struct dz_msg **take,
                      struct dz_pid *cancel);
+    /* There is a session with that life of a node. Whoever makes a bond with a process there asks after it has made it: either
+     * the bond hears of the node's loss, or this says no. Any thread. */
+    bool (*reachable)(void *ctx, uint32_t node);
     /* The thread a new process should live on: the parent's own (`from`) unless it is clearly busier. Any thread. */
     uint32_t (*choose_thread)(void *ctx, struct dz_thread *from);
     /* Who has the cluster-wide name, as far as this node knows; none when nobody. Any thread. */

@@ -146,6 +146,16 @@ int dz_spawn_send(struct dz_thread *t, uint32_t thread, struct dz_msg **take, st
     return 0;
 }
 
+/* The supervisor's node may have been lost since it asked: nobody would tell. */
+static int join_parent(struct dz_thread *t, struct dz_proc *p, struct dz_pid parent)
+{
+    const struct dz_ports *ports = &t->rt->ports;
+    int err = dz_bond_add(t, p, DZ_BOND_PARENT, parent, 0, NULL);
+    if (!err && ports->reachable && !ports->reachable(ports->ctx, parent.node))
+        err = DZ_ENOCONNECTION;
+    return err;
+}
+
 int dz_spawn_apply(struct dz_thread *t, struct dz_proc *p, const struct dz_spawn *s, struct dz_pid from,
                    struct dz_pid *owner)
 {
@@ -157,7 +167,7 @@ int dz_spawn_apply(struct dz_thread *t, struct dz_proc *p, const struct dz_spawn
     if (!err && !dz_pid_is_none(s->parent)) {
         p->parent = s->parent;
         if (!dz_nodes_is_self(&rt->nodes, s->parent.node))
-            err = dz_bond_add(t, p, DZ_BOND_PARENT, s->parent, 0, NULL);
+            err = join_parent(t, p, s->parent);
     }
     if (!err && (s->flags & DZ_SPAWN_LINK))
         err = dz_bond_add(t, p, DZ_BOND_LINK, from, 0, NULL);

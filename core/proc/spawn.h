@@ -62,7 +62,8 @@ int dz_spawn_send(struct dz_thread *t, uint32_t thread, struct dz_msg **take, st
 
 /* What a process of any kind takes over from the request before init runs: limits, local name, supervisor, and its side of the
  * link and the monitor (the asking side makes its own record when the pid is known, see below). DZ_ENAMETAKEN with *owner,
- * DZ_ENOMEM: the caller refuses the start (doom with the error, or dz_process_refuse before dz_process_init).
+ * DZ_ENOCONNECTION (the supervisor's node is lost), DZ_ENOMEM: the caller refuses the start (doom with the error, or
+ * dz_process_refuse before dz_process_init).
  * The asker adds its LINK or WATCHES record for the reserved pid before it sends the request, so that an end during init is seen. */
 int dz_spawn_apply(struct dz_thread *t, struct dz_proc *p, const struct dz_spawn *s, struct dz_pid from,
                    struct dz_pid *owner);

@@ -66,7 +66,7 @@ local function spawn_with(what, args, opts)
   if type(what) ~= "string" and (node or own_worker) then
     check.fail("what", "a registered name: tables and functions stay on their worker", what)
   end
-  if own_worker and not node then flags = flags + OWN_WORKER end
+  if own_worker then flags = flags + OWN_WORKER end
   if opts.name ~= nil then core.check_name(opts.name, "opts.name") end
   if opts.global ~= nil then core.check_name(opts.global, "opts.global") end
   local messages, bytes = mailbox_limits(opts.mailbox_limit)

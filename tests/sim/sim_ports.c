@@ -18,6 +18,11 @@ static int wire(void *ctx, struct dz_thread *from, struct dz_msg **take)
     return dz_cluster_wire(life_of(ctx)->cluster, from, take);
 }
 
+static bool reachable(void *ctx, uint32_t node)
+{
+    return dz_cluster_reachable(life_of(ctx)->cluster, node);
+}
+
 static int wire_named(void *ctx, struct dz_thread *from, const char *node_id, size_t node_len, const char *name,
                       size_t name_len, struct dz_msg **take)
 {
@@ -98,6 +103,7 @@ void sim_ports_fill_rt(struct sim_life *l)
     p->ctx = l;
     p->wire = wire;
     p->wire_named = wire_named;
+    p->reachable = reachable;
     p->spawn_far = spawn_far;
     p->global_whereis = global_whereis;
     p->global_end = global_end;

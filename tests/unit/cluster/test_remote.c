@@ -7,6 +7,7 @@ struct wish {
     int depth;
     uint64_t timeout_ms;
     bool hashed;
+    bool own_worker;
 };
 
 static size_t pack_epoch(const struct wish *wish, char *out)
@@ -32,6 +33,7 @@ static struct dz_pid spawn(struct world *w, struct actor *a, int to, const struc
         s.path = (struct dz_str){wish->path, strlen(wish->path)};
         s.epoch = (struct dz_str){epoch, pack_epoch(wish, epoch)};
     }
+    s.flags = wish->own_worker ? DZ_SPAWN_OWN_WORKER : 0;
     if (wish->hashed)
         s.hash = (struct dz_str){hash, sizeof hash};
     struct dz_msg *m = dz_spawn_pack(&h->rig.rt.nodes, &s);
@@ -211,6 +213,100 @@ static void what_a_lost_node_had_asked_for_is_killed(void **state)
     world_fini(&w);
 }
 
+/* The node answered, and froze, or the link broke, before the answer came: nobody has its pid. */
+static void what_started_and_was_not_confirmed_is_stopped_with_the_session(void **state)
+{
+    struct world w;
+    struct wish wish = {0};
+    (void)state;
+    begin(&w, 2);
+    struct actor *a = host_actor(&w, 0, 'A');
+    spawn(&w, a, 1, &wish);
+    mem_net_step(&w.net, w.hosts[0].rig.now_ns);
+    mem_net_mute(&w.net, 0, 1, true);
+    world_settle(&w);
+    assert_int_equal(atomic_load(&w.hosts[1].rig.rt.table.count), 1);
+    world_run(&w, 4000);
+    host_expect(&w, 0, "down b timeout;A failed noconnection;");
+    host_expect(&w, 1, "down a timeout;n stop noconnection;n terminate noconnection;n gone;");
+    mem_net_mute(&w.net, 0, 1, false);
+    world_run(&w, 50);
+    assert_int_equal(atomic_load(&w.hosts[1].rig.rt.table.count), 0);
+    world_fini(&w);
+}
+
+static void what_was_confirmed_outlives_the_session(void **state)
+{
+    struct world w;
+    struct wish wish = {0};
+    (void)state;
+    begin(&w, 2);
+    struct actor *a = host_actor(&w, 0, 'A');
+    spawn(&w, a, 1, &wish);
+    world_settle(&w);
+    host_expect(&w, 0, "A reply <b@127.0.0.1:4001/1000.1.1>;");
+    world_run(&w, 2 * DZ_REMOTE_KEEP_MS);
+    mem_net_cut(&w.net, 0, 1, true);
+    world_run(&w, 4000);
+    host_expect(&w, 1, "down a timeout;");
+    assert_int_equal(atomic_load(&w.hosts[1].rig.rt.table.count), 1);
+    world_fini(&w);
+}
+
+/* As the process that makes a supervisor out of a registered spec does it: the request is here already when the node it came
+ * from is lost. */
+static void a_process_whose_supervisors_node_is_lost_already_does_not_start(void **state)
+{
+    struct world w;
+    (void)state;
+    begin(&w, 2);
+    struct host *h = &w.hosts[1];
+    struct actor *parent = host_actor(&w, 0, 'P'), *a = host_actor(&w, 1, 'A');
+    struct dz_pid seen = world_pid(&w, 0, parent->proc.pid, 1), owner;
+    struct dz_spawn s = {.what = DZ_SPAWN_BEHAVIOR, .parent = seen};
+    assert_int_equal(dz_spawn_apply(&h->rig.threads[1], &a->proc, &s, DZ_PID_NONE, &owner), 0);
+    mem_net_kill(&w.net, 0);
+    world_run(&w, 20);
+    host_expect(&w, 1, "down a refused;A terminate noconnection;A gone;");
+    struct actor *b = host_actor(&w, 1, 'B');
+    assert_int_equal(dz_spawn_apply(&h->rig.threads[1], &b->proc, &s, DZ_PID_NONE, &owner), DZ_ENOCONNECTION);
+    world_fini(&w);
+}
+
+static int spare_thread(void *ctx, const char *name, size_t len)
+{
+    assert_int_equal(len, 5);
+    assert_memory_equal(name, "thing", 5);
+    rig_note(&((struct host *)ctx)->rig, "add");
+    return 2;
+}
+
+static void owned(void *ctx, uint32_t thread, struct dz_pid pid)
+{
+    rig_note(&((struct host *)ctx)->rig, "own %u %d", thread, !dz_pid_is_none(pid));
+}
+
+static void a_process_with_a_worker_of_its_own_gets_it_on_the_other_node(void **state)
+{
+    struct world w;
+    struct wish wish = {.own_worker = true};
+    (void)state;
+    begin(&w, 2);
+    struct actor *a = host_actor(&w, 0, 'A'), *b = host_actor(&w, 0, 'B');
+    w.hosts[1].cluster->callbacks.add_thread = spare_thread;
+    w.hosts[1].cluster->callbacks.own_thread = owned;
+    spawn(&w, a, 1, &wish);
+    world_settle(&w);
+    host_expect(&w, 1, "add;own 2 1;");
+    struct dz_slot *slot = dz_table_slot(&w.hosts[1].rig.rt.table, 1);
+    assert_int_equal(atomic_load(&slot->thread), 2);
+    w.hosts[1].cluster->callbacks.add_thread = NULL;
+    spawn(&w, b, 1, &wish);
+    world_settle(&w);
+    host_expect(&w, 0, "A reply <b@127.0.0.1:4001/1000.1.1>;B failed not_in_simulation;");
+    world_fini(&w);
+}
+
 static void an_unknown_node_is_no_connection(void **state)
 {
     struct world w;
@@ -318,6 +414,10 @@ int main(void)
         cmocka_unit_test(a_start_that_lasts_too_long_is_ended_where_it_runs),
         cmocka_unit_test(a_start_on_a_lost_node_fails_with_noconnection),
         cmocka_unit_test(what_a_lost_node_had_asked_for_is_killed),
+        cmocka_unit_test(what_started_and_was_not_confirmed_is_stopped_with_the_session),
+        cmocka_unit_test(what_was_confirmed_outlives_the_session),
+        cmocka_unit_test(a_process_whose_supervisors_node_is_lost_already_does_not_start),
+        cmocka_unit_test(a_process_with_a_worker_of_its_own_gets_it_on_the_other_node),
         cmocka_unit_test(an_unknown_node_is_no_connection),
         cmocka_unit_test(a_newer_placement_waits_until_the_older_copy_is_gone),
         cmocka_unit_test(an_older_placement_is_refused),

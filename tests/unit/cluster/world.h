@@ -46,6 +46,11 @@ static inline int world_wire(void *ctx, struct dz_thread *from, struct dz_msg **
     return dz_cluster_wire(host_of_rig(ctx)->cluster, from, take);
 }
 
+static inline bool world_reachable(void *ctx, uint32_t node)
+{
+    return dz_cluster_reachable(host_of_rig(ctx)->cluster, node);
+}
+
 static inline int world_wire_named(void *ctx, struct dz_thread *from, const char *node_id, size_t node_len,
                                    const char *name, size_t name_len, struct dz_msg **take)
 {
@@ -131,6 +136,7 @@ static inline void host_init(struct world *w, int index)
     struct dz_ports *p = &h->rig.rt.ports;
     p->wire = world_wire;
     p->wire_named = world_wire_named;
+    p->reachable = world_reachable;
     p->global_whereis = world_whereis;
     p->global_end = world_global_end;
     p->choose_thread = world_choose;

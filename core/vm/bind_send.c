@@ -289,6 +289,10 @@ static int call(lua_State *L)
         dz_msg_free(m);
         return raise_noproc(L, 1);
     }
+    if (!far && dz_pid_eq(to, vm->current->pid)) { /* it waits, so it could never answer */
+        dz_msg_free(m);
+        return dz_vm_raise_argument(L, "dest", "another process", 1);
+    }
     m->to = to;
     return far ? ask_named(L, &n, &m, timeout) : ask_here(L, vm, &m, timeout);
 }

@@ -61,7 +61,7 @@ function dozor.send(dest, msg) end
 ---@param msg any
 ---@param timeout_ms? dozor.Time default 5000; a late reply is dropped
 ---@return any reply
----Raises timeout, noproc, noconnection, overloaded, unhandled_call, call_failed (reason). Waits.
+---Raises timeout, noproc, noconnection, overloaded, unhandled_call, call_failed (reason); bad_argument for a call to oneself. Waits.
 function dozor.call(dest, msg, timeout_ms) end
 
 ---To handle_cast; a plain process gets the bare message.

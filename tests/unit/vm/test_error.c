@@ -13,6 +13,7 @@ static void bad_arguments_are_named_at_the_callers_line(void **state)
         "assert(tostring(e):find('^body:2: bad_argument: timeout_ms must be milliseconds'), tostring(e))\n"
         "e = where(function() dozor.spawn('counter', nil, { tiemout_ms = 1 }) end)\n"
         "assert(e.message:find(\"did you mean 'timeout_ms'\"), e.message)\n"
+        "eq(where(function() dozor.call(dozor.self(), 1) end).argument, 'dest')\n"
         "eq(where(function() dozor.send(12, 1) end).argument, 'dest')\n"
         "eq(where(function() dozor.send('', 1) end).argument, 'dest')\n"
         "eq(where(function() dozor.sleep() end).argument, 'ms')\n"

@@ -17,6 +17,7 @@
 #include "host/boot.h"
 #include "host/cli.h"
 #include "host/host.h"
+#include "host/launcher.h"
 #include "host/values.h"
 
 #define SECRET_MAX 4096
@@ -28,6 +29,7 @@ struct run {
     struct dz_cluster_settings cluster;
     bool joins;
     int boot_fd; /* -1: none */
+    pid_t launcher; /* 0: none */
     struct dz_boot boot;
     dz_host *host;
     uv_loop_t loop;
@@ -243,6 +245,9 @@ static void on_signal(uv_signal_t *handle, int number)
 {
     struct run *run = handle->data;
     (void)number;
+    /* Nobody is left who would end us if we did not get to it: SIGALRM does, by what it means to every program. */
+    if (run->launcher && getppid() != run->launcher)
+        alarm(DZ_LAUNCHER_STOP_MS / 1000);
     dz_host_interrupt(run->host);
 }
 
@@ -311,11 +316,13 @@ static int run_script(struct run *run, const char *script, int argc, char **argv
     return code;
 }
 
-/* Started by a launcher: ends with it, however that ends. */
+/* Started by a launcher: stops in order when that ends, however it does. Nobody reads what is printed then. */
 static int follow_launcher(struct run *run)
 {
     pid_t parent = getppid();
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    signal(SIGPIPE, SIG_IGN);
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    run->launcher = parent;
     if (parent == 1 || getppid() != parent)
         return dz_cli_fail(DZ_EXIT_FAILED, "the launcher has gone");
     if (dz_boot_read(&run->boot, run->boot_fd))

@@ -3,7 +3,7 @@
  * Threads: the main thread.
  * Fails:   see launcher.h.
  * A node's process is in a session of its own, so that Ctrl-C reaches only us and we stop the nodes in order; it asks the kernel
- * to be killed when we are gone (cli_run.c). */
+ * to be told to stop when we are gone (cli_run.c). */
 #include "host/launcher.h"
 
 #include <signal.h>

@@ -113,18 +113,27 @@ LUA
   none_left || fail "processes were left behind"
 }
 
-no_node_outlives_a_launcher_that_is_killed() {
+every_node_stops_in_order_when_the_launcher_is_killed() {
   config true
   write main.lua <<LUA
 $preamble
+dozor.on_shutdown(function() io.open("$work/said", "w"):write("bye\\n"):close() end)
 print("ready")
+LUA
+  write behaviors/napper.lua <<LUA
+local M = {}
+function M.init() return {} end
+function M.terminate(reason) io.open("$work/slept", "w"):write(tostring(reason), "\\n"):close() end
+return M
 LUA
   start up "$dozor" up "$work/up.lua"
   local launcher="$started"
   wait_until 20 says up "[a] ready" || fail "it did not start"
   kill -9 "$launcher"
   wait_until 10 none_left || fail "processes were left behind: $(processes_of)"
+  [ "$(cat "$work/said" 2>/dev/null)" = bye ] || fail "the first node's shutdown hook did not run"
+  [ -s "$work/slept" ] || fail "the child's terminate did not run"
 }
 
 run_tests the_first_node_gives_output_arguments_and_the_exit_code an_error_in_the_first_script_ends_all_with_1 \
-  a_node_that_dies_is_reported_and_started_again ctrl_c_stops_all_in_order no_node_outlives_a_launcher_that_is_killed
+  a_node_that_dies_is_reported_and_started_again ctrl_c_stops_all_in_order every_node_stops_in_order_when_the_launcher_is_killed

@@ -103,7 +103,7 @@ void dz_supervisor_take(struct dz_thread *t, struct dz_supervisor *s, const stru
 void dz_supervisor_reply(struct dz_thread *t, struct dz_supervisor *s, struct dz_pid by, const struct dz_sup_reply *r);
 /* The end comes without stopping anybody: everything below ends at once, for the same reason. */
 void dz_supervisor_abandon(struct dz_thread *t, struct dz_supervisor *s, struct dz_blob *reason);
-/* The signal's reason is "normal". */
+/* The signal's reason is that text. */
 bool dz_supervisor_says(const struct dz_msg *m, const char *text);
 
 /* --- driver_select.c: nodes, selector functions, what the machine is told of them --- */

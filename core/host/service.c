@@ -58,13 +58,6 @@ static void refuse(struct dz_thread *t, const struct dz_msg *m, int err, const c
 
 /* --- the cluster --- */
 
-static void left(void *ctx, struct dz_thread *t)
-{
-    struct dz_msg *m = ctx;
-    answer_nil(t, m);
-    dz_msg_free(m);
-}
-
 /* With the cluster gone there may be nothing left to do. The desk looks, in whose callbacks all of halt.h runs. */
 static void left_for_check(void *ctx, struct dz_thread *t, int err, const uint8_t *data, size_t len)
 {
@@ -75,10 +68,26 @@ static void left_for_check(void *ctx, struct dz_thread *t, int err, const uint8_
     dz_halt_check(&host->halt, t);
 }
 
+struct stopping {
+    struct dz_host *host;
+    struct dz_msg *asked; /* CLUSTER_STOP */
+};
+
+static void left(void *ctx, struct dz_thread *t)
+{
+    struct stopping *s = ctx;
+    struct dz_host *host = s->host;
+    answer_nil(t, s->asked);
+    dz_msg_free(s->asked);
+    dz_free(s);
+    dz_desk_request(&host->desk, t, t->rt->system, DZ_REQ_CLUSTER_STATUS, NULL, 0, DZ_INFINITY, left_for_check, host);
+}
+
 static void cluster_stop(struct dz_host *host, struct dz_thread *t, struct dz_msg *m)
 {
-    dz_join_leave(host, t, left, m);
-    dz_desk_request(&host->desk, t, t->rt->system, DZ_REQ_CLUSTER_STATUS, NULL, 0, DZ_INFINITY, left_for_check, host);
+    struct stopping *s = dz_alloc_must(sizeof *s);
+    *s = (struct stopping){ host, m };
+    dz_join_leave(host, t, left, s);
 }
 
 static void cluster_node(struct dz_host *host, struct dz_thread *t, const struct dz_msg *m)

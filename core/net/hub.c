@@ -22,6 +22,7 @@ static void set_defaults(struct dz_transport_uv_config *c)
     c->max_peers = c->max_peers ? c->max_peers : 1024;
     c->session_limit = c->session_limit ? c->session_limit : DZ_NET_SESSION_LIMIT;
     c->secret = c->tls_cert = c->tls_key = c->tls_ca = c->listen_host = NULL;
+    c->why = NULL;
 }
 
 int dz_hub_init(struct dz_hub *hub, const struct dz_transport_uv_config *config, struct dz_tls_context *tls,

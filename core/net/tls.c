@@ -150,17 +150,40 @@ int dz_tls_context_new_secret(struct dz_tls_context **out, const void *secret, s
     return 0;
 }
 
-static const char *load_files(SSL_CTX *ctx, const char *cert, const char *key, const char *ca)
+/* Nobody is there to type the passphrase of an encrypted key. */
+static int no_passphrase(char *out, int size, int writing, void *ctx)
 {
+    (void)out;
+    (void)size;
+    (void)writing;
+    (void)ctx;
+    return -1;
+}
+
+/* NULL, or what cannot be used, with its file in *path. */
+static const char *load_files(SSL_CTX *ctx, const char *cert, const char *key, const char *ca, const char **path)
+{
+    SSL_CTX_set_default_passwd_cb(ctx, no_passphrase);
+    *path = cert;
     if (SSL_CTX_use_certificate_chain_file(ctx, cert) != 1)
         return "the certificate";
+    *path = key;
     if (SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1)
         return "the key";
     if (SSL_CTX_check_private_key(ctx) != 1)
-        return "the key, which is not the certificate's";
+        return "the key, which is not the certificate's,";
+    *path = ca;
     if (SSL_CTX_load_verify_file(ctx, ca) != 1)
         return "the ca";
     return NULL;
+}
+
+/* What the system or OpenSSL said first: what follows are its callers' complaints. */
+static void explain(const char *bad, const char *path, char *why, size_t why_len)
+{
+    unsigned long first = ERR_peek_error();
+    const char *reason = ERR_SYSTEM_ERROR(first) ? strerror((int)ERR_GET_REASON(first)) : ERR_reason_error_string(first);
+    snprintf(why, why_len, "cannot use %s %s: %s", bad, path, reason ? reason : "unknown reason");
 }
 
 int dz_tls_context_new_files(struct dz_tls_context **out, const char *cert, const char *key, const char *ca,
@@ -169,11 +192,10 @@ int dz_tls_context_new_files(struct dz_tls_context **out, const char *cert, cons
     struct dz_tls_context *c = NULL;
     ERR_clear_error();
     int err = context_new(&c);
-    const char *bad = err ? NULL : load_files(c->ctx, cert, key, ca);
-    if (bad && why && why_len) {
-        const char *reason = ERR_reason_error_string(ERR_peek_last_error());
-        snprintf(why, why_len, "cannot use %s: %s", bad, reason ? reason : "unknown reason");
-    }
+    const char *path = NULL;
+    const char *bad = err ? NULL : load_files(c->ctx, cert, key, ca, &path);
+    if (bad && why && why_len)
+        explain(bad, path, why, why_len);
     ERR_clear_error();
     if (err || bad) {
         dz_tls_context_delete(c);

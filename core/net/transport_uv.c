@@ -410,7 +410,7 @@ static void on_connection(uv_stream_t *listener, int status)
 
 static int make_tls(const struct dz_transport_uv_config *config, struct dz_tls_context **out)
 {
-    char why[160] = "unusable secret";
+    char why[512] = "unusable secret";
     int err = 0;
     *out = NULL;
     bool some = config->tls_cert || config->tls_key || config->tls_ca;
@@ -426,6 +426,8 @@ static int make_tls(const struct dz_transport_uv_config *config, struct dz_tls_c
     }
     if (err)
         dz_log_error(config->log, "cannot set up TLS", "reason", why, NULL);
+    if (err && config->why)
+        snprintf(config->why, config->why_size, "%s", why);
     return err;
 }
 

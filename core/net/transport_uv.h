@@ -40,6 +40,8 @@ struct dz_transport_uv_config {
     uint32_t max_handshakes;       /* 64 */
     uint32_t max_peers;            /* 1,024 */
     size_t session_limit;          /* DZ_NET_SESSION_LIMIT */
+    char *why;                     /* gets the text of what is unusable; NULL: only the log does */
+    size_t why_size;
 };
 
 struct dz_transport_uv_stats {

@@ -93,22 +93,28 @@ static void tell_leavers(struct dz_join *j)
     }
 }
 
+/* A start that failed is answered here, so that who hears of it may try again at once. */
 static void transport_closed(void *ctx)
 {
     struct dz_join *j = ctx;
     dz_transport_uv_delete(j->transport);
     j->transport = NULL;
     j->state = DZ_JOIN_OFF;
+    if (j->asked)
+        answer_error(system_thread(j), j->asked, j->failure, NULL, j->why);
+    dz_msg_free(j->asked);
+    j->asked = NULL;
     tell_leavers(j);
 }
 
+/* Also when the start is broken off: then the answer comes when all is closed. */
 static void first_exchange_done(void *ctx)
 {
     struct dz_join *j = ctx;
-    if (j->state == DZ_JOIN_STARTING)
-        j->state = DZ_JOIN_ON;
-    if (j->asked)
-        answer_node_id(j, system_thread(j));
+    if (j->state != DZ_JOIN_STARTING)
+        return;
+    j->state = DZ_JOIN_ON;
+    answer_node_id(j, system_thread(j));
 }
 
 /* Where the listener is bound: `listen`, else the node's own host and port. */
@@ -125,6 +131,7 @@ static void listen_address(const struct dz_cluster_settings *s, char *host, size
     *port = (uint16_t)(colon ? strtoul(colon + 1, NULL, 10) : s->port);
 }
 
+/* j->why says what cannot be used. */
 static int new_transport(struct dz_join *j, const struct dz_cluster_settings *s, const char *host, uint16_t port)
 {
     struct dz_host *h = j->host;
@@ -145,7 +152,10 @@ static int new_transport(struct dz_join *j, const struct dz_cluster_settings *s,
         .birth = dz_nodes_get(&h->rt.nodes, 0)->incarnation,
         .redial_base_ms = (uint32_t)s->reconnect_base_delay_ms,
         .redial_max_ms = (uint32_t)s->reconnect_max_delay_ms,
+        .why = j->why,
+        .why_size = sizeof j->why,
     };
+    j->why[0] = 0;
     return dz_transport_uv_new(&j->transport, &config);
 }
 
@@ -174,33 +184,24 @@ static int start_cluster(struct dz_join *j, const struct dz_cluster_settings *s,
 }
 
 /* The transport was opened, or tried: it ends with close. */
-static void give_up(struct dz_join *j)
+static void open_and_start(struct dz_join *j, const struct dz_cluster_settings *s, const char *host, uint16_t port)
 {
-    j->state = DZ_JOIN_LEAVING;
-    dz_msg_free(j->asked);
-    j->asked = NULL;
-    dz_transport_uv_close(j->transport, transport_closed, j);
-}
-
-static void open_and_start(struct dz_join *j, struct dz_thread *t, const struct dz_cluster_settings *s, const char *host,
-                           uint16_t port)
-{
-    char message[DZ_NODE_ID_MAX + 128];
     const char *why = NULL;
     uint16_t bound = 0;
     int err = dz_transport_uv_open(j->transport, &bound);
     if (err) {
-        snprintf(message, sizeof message, "%s:%u: %s", host, port, dz_err_text(err));
+        snprintf(j->why, sizeof j->why, "%s:%u: %s", host, port, dz_err_text(err));
     } else {
         snprintf(j->node_id, sizeof j->node_id, "%s@%s:%u", s->node_name, s->host,
                  s->port ? (unsigned)s->port : (unsigned)bound);
         err = start_cluster(j, s, &why);
-        snprintf(message, sizeof message, "%s", why ? why : dz_err_text(err));
+        snprintf(j->why, sizeof j->why, "%s", why ? why : dz_err_text(err));
     }
     if (!err)
         return;
-    answer_error(t, j->asked, err, NULL, message);
-    give_up(j);
+    j->failure = err;
+    j->state = DZ_JOIN_LEAVING;
+    dz_transport_uv_close(j->transport, transport_closed, j);
 }
 
 static void start_with(struct dz_join *j, struct dz_thread *t, const struct dz_cluster_settings *s, struct dz_msg *msg)
@@ -210,13 +211,13 @@ static void start_with(struct dz_join *j, struct dz_thread *t, const struct dz_c
     listen_address(s, host, sizeof host, &port);
     int err = new_transport(j, s, host, port);
     if (err) {
-        answer_error(t, msg, err, "tls", s->tls_cert ? "the certificates cannot be used (see the log)" : dz_err_text(err));
+        answer_error(t, msg, err, s->tls_cert ? "tls" : NULL, j->why[0] ? j->why : dz_err_text(err));
         dz_msg_free(msg);
         return;
     }
     j->state = DZ_JOIN_STARTING;
     j->asked = msg;
-    open_and_start(j, t, s, host, port);
+    open_and_start(j, s, host, port);
 }
 
 void dz_join_start(struct dz_join *j, struct dz_thread *t, struct dz_msg *msg)
@@ -246,10 +247,6 @@ void dz_join_start(struct dz_join *j, struct dz_thread *t, struct dz_msg *msg)
 static void cluster_stopped(void *ctx)
 {
     struct dz_join *j = ctx;
-    if (j->asked)
-        answer_error(system_thread(j), j->asked, DZ_ESHUTDOWN, NULL, "the node left the cluster before it had joined it");
-    dz_msg_free(j->asked);
-    j->asked = NULL;
     dz_transport_uv_close(j->transport, transport_closed, j);
 }
 
@@ -263,6 +260,8 @@ static void leave(struct dz_thread *t, void *arg)
         tell_leavers(j);
     } else if (j->state != DZ_JOIN_LEAVING) {
         j->state = DZ_JOIN_LEAVING;
+        j->failure = DZ_ESHUTDOWN;
+        snprintf(j->why, sizeof j->why, "the node left the cluster before it had joined it");
         dz_cluster_stop(l->host->cluster, cluster_stopped, j);
     }
 }

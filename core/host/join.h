@@ -12,6 +12,8 @@
 #include "proc/message.h"
 #include "proc/rt.h"
 
+#define DZ_JOIN_WHY_MAX 512u
+
 struct dz_host;
 struct dz_transport_uv;
 
@@ -23,6 +25,8 @@ struct dz_join {
     struct dz_transport_uv *transport;
     char node_id[DZ_NODE_ID_MAX];
     struct dz_msg *asked;  /* CLUSTER_START, until it is answered */
+    int failure;           /* what it is answered with once the transport is closed; 0: nothing went wrong */
+    char why[DZ_JOIN_WHY_MAX];
     struct dz_list leaving; /* who waits for the end */
 };
 

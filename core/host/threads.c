@@ -20,24 +20,6 @@ static void on_interrupt(uv_async_t *async)
     dz_halt_begin(&host->halt, &host->sched.workers[DZ_THREAD_SYSTEM]->thread, 0);
 }
 
-/* The desk first: the others may ask through it. */
-static int start_system(struct dz_host *host, struct dz_thread *t)
-{
-    int err = uv_async_init(&dz_worker_of(t)->loop, &host->interrupt, on_interrupt);
-    if (err)
-        return DZ_EIO;
-    host->interrupt.data = host;
-    err = dz_desk_start(&host->desk, t);
-    if (!err)
-        err = dz_events_start(t);
-    if (!err)
-        err = dz_service_start(host, t);
-    /* release: pairs with the acquire in dz_host_interrupt. */
-    if (!err)
-        atomic_store_explicit(&host->interruptible, true, memory_order_release);
-    return err;
-}
-
 /* A peer or a reader that is gone is an error of that write, not the end of the program. */
 static void block_sigpipe(void)
 {
@@ -45,15 +27,6 @@ static void block_sigpipe(void)
     sigemptyset(&set);
     sigaddset(&set, SIGPIPE);
     pthread_sigmask(SIG_BLOCK, &set, NULL);
-}
-
-static int thread_start(void *ctx, struct dz_worker *w)
-{
-    struct dz_host *host = ctx;
-    block_sigpipe();
-    if (w->thread.index == DZ_THREAD_SYSTEM)
-        return start_system(host, &w->thread);
-    return dz_vm_new(&w->thread, &host->vm_shared) ? DZ_OK : DZ_ENOMEM;
 }
 
 static void kill_natives(struct dz_host *host, struct dz_thread *t)
@@ -75,7 +48,7 @@ static bool natives_left(struct dz_host *host)
     return left;
 }
 
-/* The workers have ended; whatever they left ready is taken over here. */
+/* The workers have ended, or the start has failed; whatever is left ready is taken over here. */
 static void stop_system(struct dz_host *host, struct dz_worker *w)
 {
     atomic_store_explicit(&host->interruptible, false, memory_order_release);
@@ -85,6 +58,35 @@ static void stop_system(struct dz_host *host, struct dz_worker *w)
         dz_sched_step(w);
     }
     uv_close((uv_handle_t *)&host->interrupt, NULL);
+}
+
+/* The desk first: the others may ask through it. */
+static int start_system(struct dz_host *host, struct dz_thread *t)
+{
+    int err = uv_async_init(&dz_worker_of(t)->loop, &host->interrupt, on_interrupt);
+    if (err)
+        return DZ_EIO;
+    host->interrupt.data = host;
+    err = dz_desk_start(&host->desk, t);
+    if (!err)
+        err = dz_events_start(t);
+    if (!err)
+        err = dz_service_start(host, t);
+    /* release: pairs with the acquire in dz_host_interrupt. */
+    if (!err)
+        atomic_store_explicit(&host->interruptible, true, memory_order_release);
+    else
+        stop_system(host, dz_worker_of(t));
+    return err;
+}
+
+static int thread_start(void *ctx, struct dz_worker *w)
+{
+    struct dz_host *host = ctx;
+    block_sigpipe();
+    if (w->thread.index == DZ_THREAD_SYSTEM)
+        return start_system(host, &w->thread);
+    return dz_vm_new(&w->thread, &host->vm_shared) ? DZ_OK : DZ_ENOMEM;
 }
 
 static void thread_stop(void *ctx, struct dz_worker *w)

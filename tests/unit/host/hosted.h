@@ -5,6 +5,8 @@
 #define DZ_TESTS_HOSTED_H
 
 #include "../sup/literal.h"
+
+#include <semaphore.h>
 #include "base/err.h"
 #include "files.h"
 #include "host/host.h"
@@ -47,15 +49,31 @@ static inline uint64_t hosted_random(void *ctx)
 static inline void hosted_look(struct dz_thread *t, void *arg)
 {
     (void)t;
-    (void)arg;
+    sem_post(arg);
 }
 
-/* So much time passes at once; every thread looks at the clock. */
+/* Every thread has done what this one asked of it, and looks at the clock. */
+static inline void hosted_sync(struct hosted *f)
+{
+    uint32_t count = atomic_load(&f->host->sched.count);
+    struct timespec deadline;
+    sem_t looked;
+    clock_gettime(CLOCK_REALTIME, &deadline);
+    deadline.tv_sec += SEEN_WAIT_S;
+    sem_init(&looked, 0, 0);
+    for (uint32_t i = 0; i < count; i++)
+        assert_int_equal(dz_thread_post(&f->thread, i, hosted_look, &looked), 0);
+    for (uint32_t i = 0; i < count; i++)
+        assert_int_equal(sem_timedwait(&looked, &deadline), 0);
+    sem_destroy(&looked);
+}
+
+/* So much time passes at once, for timers that were asked for before. */
 static inline void hosted_skip(struct hosted *f, uint64_t ms)
 {
+    hosted_sync(f);
     atomic_fetch_add(&f->ahead_ns, ms * 1000000u);
-    for (uint32_t i = 0; i < atomic_load(&f->host->sched.count); i++)
-        assert_int_equal(dz_thread_post(&f->thread, i, hosted_look, NULL), 0);
+    hosted_sync(f);
 }
 
 /* --- `ear`, a behaviour in C that writes down what it is told --- */

@@ -116,6 +116,12 @@ static void interrupt(void *ctx, struct dz_worker *w, uint64_t turn, enum dz_wat
     dz_interrupt_ask(w->thread.vm, &system->thread, turn, verdict, age_ms);
 }
 
+static struct dz_pid running(void *ctx, struct dz_worker *w, uint64_t turn)
+{
+    (void)ctx;
+    return dz_interrupt_running(w->thread.vm, turn);
+}
+
 static void give_up(void *ctx, struct dz_worker *w)
 {
     (void)ctx;
@@ -146,6 +152,7 @@ void dz_host_fill_guard(struct dz_host *host, struct dz_guard_hooks *hooks)
     *hooks = (struct dz_guard_hooks){
         .ctx = host,
         .interrupt = interrupt,
+        .running = running,
         .give_up = give_up,
         .sample = sample,
         .take = take,

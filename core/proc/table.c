@@ -77,6 +77,7 @@ int dz_table_reserve(struct dz_table *t, uint32_t thread, bool hidden, uint32_t 
     atomic_store_explicit(&s->dropped, 0, memory_order_relaxed);
     atomic_store_explicit(&s->named, 0, memory_order_relaxed);
     atomic_store_explicit(&s->hidden, hidden, memory_order_relaxed);
+    atomic_store_explicit(&s->killed, 0, memory_order_relaxed);
     dz_table_set_limits(s, 0, 0);
     /* release: whoever finds the generation (dz_table_find) sees the thread. */
     atomic_store_explicit(&s->gen, gen + 1, memory_order_release);

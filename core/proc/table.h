@@ -34,6 +34,7 @@ struct dz_slot {
     _Atomic uint32_t dropped; /* casts and sends dropped because the mailbox was full */
     _Atomic uint8_t named;    /* has entries in names.h */
     _Atomic uint8_t hidden;   /* a helper of the core: not counted and not listed */
+    _Atomic uint8_t killed;   /* a KILL is on its way to the thread it lives on */
 };
 
 #define DZ_LOAD_MESSAGE (1ull << 40)
@@ -74,6 +75,18 @@ static inline struct dz_slot *dz_table_find(const struct dz_table *t, struct dz_
 {
     struct dz_slot *s = pid.gen % 2 ? dz_table_slot(t, pid.slot) : NULL;
     return s && atomic_load_explicit(&s->gen, memory_order_acquire) == pid.gen ? s : NULL;
+}
+/* A KILL to it has been posted to the thread it lives on. The mark goes with the process. */
+static inline void dz_table_set_killed(const struct dz_table *t, struct dz_pid pid)
+{
+    struct dz_slot *s = dz_table_find(t, pid);
+    if (s)
+        atomic_store_explicit(&s->killed, 1, memory_order_relaxed);
+}
+static inline bool dz_table_is_killed(const struct dz_table *t, struct dz_pid pid)
+{
+    struct dz_slot *s = dz_table_find(t, pid);
+    return s && atomic_load_explicit(&s->killed, memory_order_relaxed);
 }
 
 /* The most its mailbox may hold; 0 means the default. */

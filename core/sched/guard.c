@@ -80,6 +80,47 @@ static uint64_t clock_of(const struct dz_worker *w, uint64_t now)
     return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
 }
 
+/* A kill that was posted while no turn, or an earlier one, was under way is taken from the inbox after it. */
+static bool kill_waits(struct dz_worker *w, uint64_t turn, uint64_t now)
+{
+    struct dz_guarded *d = &w->guarded;
+    if (!atomic_load_explicit(&d->kills, memory_order_seq_cst))
+        return false;
+    if (turn == d->kill_turn && turn != 0)
+        return true;
+    atomic_store_explicit(&d->kills, false, memory_order_seq_cst);
+    d->kill_turn = atomic_load_explicit(&w->turn, memory_order_seq_cst);
+    d->kill_seen_ns = now;
+    if (d->kill_turn == 0)
+        return false;
+    /* It may have been posted to this very turn. */
+    atomic_store_explicit(&d->kills, true, memory_order_seq_cst);
+    w->sched->guard.hurried = true;
+    return false;
+}
+
+/* True if the turn is that of a killed process, or may be. */
+static bool kill_running(struct dz_worker *w, uint64_t turn, uint64_t now)
+{
+    struct dz_guard *g = &w->sched->guard;
+    struct dz_guarded *d = &w->guarded;
+    if (!kill_waits(w, turn, now))
+        return false;
+    struct dz_pid running = g->hooks.running(g->hooks.ctx, w, turn);
+    bool known = !dz_pid_is_none(running);
+    if (known && !dz_table_is_killed(&w->thread.rt->table, running))
+        return false;
+    uint64_t since_ms = (now - d->kill_seen_ns) / 1000000u;
+    if (since_ms >= DZ_WATCHDOG_KILL_GRACE_MS) {
+        if (known)
+            give_up(w, DZ_REASON_WORKER_STUCK, now);
+        return known;
+    }
+    g->hurried = true;
+    g->hooks.interrupt(g->hooks.ctx, w, turn, DZ_WATCHDOG_KILL, since_ms);
+    return true;
+}
+
 static void judge(struct dz_worker *w, uint64_t now)
 {
     struct dz_guard *g = &w->sched->guard;
@@ -89,6 +130,8 @@ static void judge(struct dz_worker *w, uint64_t now)
     enum dz_watchdog_verdict verdict = dz_watchdog_look(&d->watch, &g->limits, turn, clock_of(w, now));
     if (atomic_load_explicit(&d->exhausted, memory_order_acquire)) {
         give_up(w, DZ_REASON_OUT_OF_MEMORY, now);
+    } else if (kill_running(w, turn, now)) {
+        return;
     } else if (verdict == DZ_WATCHDOG_GIVE_UP) {
         give_up(w, DZ_REASON_WORKER_STUCK, now);
     } else if (verdict != DZ_WATCHDOG_FINE) {
@@ -181,6 +224,13 @@ void dz_guard_failed(struct dz_worker *w)
     struct dz_guard *g = &w->sched->guard;
     if (g->enabled && w->replaces)
         g->hooks.failed(g->hooks.ctx, &w->thread, "the new worker did not start");
+}
+
+void dz_guard_note_kill(struct dz_worker *w, struct dz_pid target)
+{
+    dz_table_set_killed(&w->thread.rt->table, target);
+    /* seq_cst: pairs with kill_waits: a turn that began before this is seen there. */
+    atomic_store_explicit(&w->guarded.kills, true, memory_order_seq_cst);
 }
 
 void dz_guard_exhausted(struct dz_worker *w)

@@ -1,7 +1,7 @@
 /* guard.h - the watchdog of a host: looks at its workers from the system thread, has long turns reported and
  * interrupted, and takes the processes of a worker that cannot be interrupted away from it (loss.h). Owns:
  * the timer of the looks; each worker's struct dz_guarded. Threads: enable before the start; begin, end and
- * failed the worker's own; exhausted any; the rest the system thread's. Fails:   never. How a thread is
+ * failed the worker's own; exhausted and note_kill any; the rest the system thread's. Fails:   never. How a thread is
  * interrupted, and whether it stands still, only those know who made what runs there: the hooks. Without
  * hooks, or without threads, nobody looks. */
 #ifndef DZ_SCHED_GUARD_H
@@ -24,6 +24,8 @@ struct dz_guard_hooks {
     /* What the verdict (REPORT, TELL, END) asks for; `age_ms`: how long the turn has lasted. */
     void (*interrupt)(void *ctx, struct dz_worker *w, uint64_t turn, enum dz_watchdog_verdict verdict,
                       uint64_t age_ms);
+    /* The process of this turn, known once an interruption of the turn has taken; else none. */
+    struct dz_pid (*running)(void *ctx, struct dz_worker *w, uint64_t turn);
     /* The worker is given up: from now on its thread stops for ever where it can. */
     void (*give_up)(void *ctx, struct dz_worker *w);
     /* What was seen of the thread since; asks for another look. */
@@ -49,6 +51,9 @@ struct dz_guarded {
     bool parked;            /* once lost: its thread stands still, */
     bool closed;            /* and its sockets are closed */
     _Atomic bool exhausted; /* out of memory; see dz_guard_exhausted */
+    _Atomic bool kills;     /* a KILL was posted that a turn under way may be keeping from its process */
+    uint64_t kill_turn;     /* the turn that was under way when the guard first saw that, */
+    uint64_t kill_seen_ns;  /* and when */
 };
 
 struct dz_guard {
@@ -76,6 +81,10 @@ void dz_guard_failed(struct dz_worker *w);
 /* The worker has used up its memory: it is given up at once. From its own thread, also inside an allocator.
  */
 void dz_guard_exhausted(struct dz_worker *w);
+
+/* A KILL was posted to a process of this worker. If it is the one whose turn goes on, it is interrupted at the
+ * next look, and where that does not take the worker is given up: a kill waits for nobody's code. */
+void dz_guard_note_kill(struct dz_worker *w, struct dz_pid target);
 
 /* The system thread was called for a look, and has one. */
 bool dz_guard_called(const struct dz_worker *system);

@@ -99,8 +99,9 @@ static void tell_supervisors(struct loss *l, struct dz_thread *t)
 static void condemn(void *ctx, struct dz_thread *t, struct dz_proc *p)
 {
     struct loss *l = ctx;
+    bool killed = dz_table_is_killed(&t->rt->table, p->pid);
     p->exit_how = dz_pid_eq(p->pid, l->running) ? DZ_EXIT_WORKER_STUCK : DZ_EXIT_WORKER_LOST;
-    dz_process_doom(t, p, l->reason, DZ_PROC_NO_TERMINATE);
+    dz_process_doom(t, p, killed ? t->rt->reasons[DZ_REASON_KILLED] : l->reason, DZ_PROC_NO_TERMINATE);
     note_for_parent(l, t, p);
     l->count++;
 }

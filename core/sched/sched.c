@@ -35,10 +35,14 @@ static void post(void *ctx, struct dz_thread *from, uint32_t thread, struct dz_m
 {
     (void)ctx;
     struct dz_sched *s = from->rt->ports.sched;
+    struct dz_pid target = msg->to;
+    bool kill = msg->kind == DZ_MSG_KILL;
     dz_mpsc_push(&worker_at(s, thread)->inbox->queue, &msg->node); /* seq_cst, as dz_worker_wake demands */
     /* Looked up again: a worker that was replaced before this finds the message in the inbox it goes on with,
      * one that is replaced later need not be woken. */
     dz_worker_wake(worker_at(s, thread));
+    if (kill)
+        dz_guard_note_kill(worker_at(s, thread), target);
 }
 
 /* How busy a worker is: processes waiting for their turn, and the turn they wait for. All relaxed or acquire:

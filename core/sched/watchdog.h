@@ -23,6 +23,7 @@ enum dz_watchdog_verdict {
     DZ_WATCHDOG_TELL,    /* once a turn: it had time to say so */
     DZ_WATCHDOG_END,     /* interrupt it; again at each look until the next verdict */
     DZ_WATCHDOG_GIVE_UP, /* the interruption does not take; the last verdict about this turn */
+    DZ_WATCHDOG_KILL,    /* the guard's own: as END, if its process has been killed */
 };
 
 struct dz_watchdog_limits {
@@ -38,6 +39,8 @@ struct dz_watchdog {
     uint64_t age_ns;
     enum dz_watchdog_verdict last; /* about this turn */
 };
+
+#define DZ_WATCHDOG_KILL_GRACE_MS 500u /* a killed process that cannot be interrupted costs its worker after that */
 
 /* All times from the one limit; 0 (no limit): every_ns alone is set, the rest never comes. */
 void dz_watchdog_set_limits(struct dz_watchdog_limits *l, uint64_t max_turn_ms);

@@ -30,7 +30,10 @@ static void note_running(struct dz_vm *vm)
 {
     const struct dz_proc *p = vm->current;
     uint64_t running = p ? (uint64_t)p->pid.slot << 32 | p->pid.gen : 0;
+    uint64_t turn = atomic_load_explicit(&dz_worker_of(vm->thread)->turn, memory_order_relaxed);
     atomic_store_explicit(&vm->interrupt.running, running, memory_order_relaxed);
+    /* release: pairs with dz_interrupt_running. */
+    atomic_store_explicit(&vm->interrupt.running_turn, turn, memory_order_release);
 }
 
 /* The thread is LOST. The process is there to be looked at only until it is TAKEN. */
@@ -168,12 +171,14 @@ static void hook(lua_State *L, lua_Debug *ar)
     uint32_t asks = atomic_exchange_explicit(&x->asks, 0, memory_order_acq_rel);
     uint64_t turn = atomic_load_explicit(&dz_worker_of(vm->thread)->turn, memory_order_relaxed);
     if (atomic_load_explicit(&x->asked_turn, memory_order_relaxed) != turn)
-        asks &= (uint32_t) ~(DZ_ASK_REPORT | DZ_ASK_END);
+        asks &= (uint32_t) ~(DZ_ASK_REPORT | DZ_ASK_END | DZ_ASK_KILL);
     luaL_checkstack(L, 4, "interrupt");
     if (p && (asks & DZ_ASK_REPORT))
         report(L, vm, p->pid);
     if (asks & DZ_ASK_MEMORY)
         dz_memory_relieve(L, vm);
+    if (p && (asks & DZ_ASK_KILL) && dz_table_is_killed(&vm->shared->rt->table, p->pid))
+        dz_process_doom(vm->thread, p, vm->shared->rt->reasons[DZ_REASON_KILLED], DZ_PROC_NO_TERMINATE);
     if (p && (asks & DZ_ASK_END))
         end_runaway(L, vm, p);
     if (p && is_over(p))
@@ -387,9 +392,19 @@ void dz_interrupt_ask(struct dz_vm *vm, struct dz_thread *system, uint64_t turn,
     atomic_store_explicit(&x->asked_turn, turn, memory_order_relaxed);
     atomic_store_explicit(&x->age_ms, age_ms, memory_order_relaxed);
     /* release: pairs with the exchange in hook. */
-    atomic_fetch_or_explicit(&x->asks, verdict == DZ_WATCHDOG_END ? DZ_ASK_END : DZ_ASK_REPORT,
-                             memory_order_release);
+    uint32_t ask = verdict == DZ_WATCHDOG_END    ? DZ_ASK_END
+                   : verdict == DZ_WATCHDOG_KILL ? DZ_ASK_KILL
+                                                 : DZ_ASK_REPORT;
+    atomic_fetch_or_explicit(&x->asks, ask, memory_order_release);
     send_signal(vm);
+}
+
+struct dz_pid dz_interrupt_running(struct dz_vm *vm, uint64_t turn)
+{
+    /* acquire: pairs with note_running. */
+    if (atomic_load_explicit(&vm->interrupt.running_turn, memory_order_acquire) != turn)
+        return DZ_PID_NONE;
+    return running_of(vm);
 }
 
 void dz_interrupt_give_up(struct dz_vm *vm)

@@ -43,6 +43,7 @@ enum dz_interrupt_ask {
     DZ_ASK_REPORT = 1, /* tell where the turn is */
     DZ_ASK_END = 2,    /* end the process: runaway */
     DZ_ASK_MEMORY = 4, /* collect, and end the process that has too much */
+    DZ_ASK_KILL = 8,   /* end the process if it has been killed */
 };
 
 struct dz_interrupt {
@@ -50,10 +51,11 @@ struct dz_interrupt {
     int signal;
     _Atomic uint32_t state;      /* enum dz_interrupt_state */
     _Atomic uint32_t asks;       /* enum dz_interrupt_ask */
-    _Atomic uint64_t asked_turn; /* REPORT and END are about this one */
+    _Atomic uint64_t asked_turn; /* REPORT, END and KILL are about this one */
     _Atomic uint64_t age_ms;
     _Atomic uint64_t
-        running; /* slot << 32 | gen of the process when it was last noted */
+        running; /* slot << 32 | gen of the process when it was last noted, */
+    _Atomic uint64_t running_turn; /* and in which turn that was */
     /* Written in the signal handler once LOST, read by the watchdog: */
     _Atomic uint32_t seen;
     _Atomic uint32_t elsewhere; /* of these: not in LuaJIT under a function of the core */
@@ -89,6 +91,7 @@ void dz_gate_call(struct dz_vm *vm, lua_State *L, int nargs, int nresults);
 /* The watchdog's side; see struct dz_guard_hooks. */
 void dz_interrupt_ask(struct dz_vm *vm, struct dz_thread *system, uint64_t turn,
                       enum dz_watchdog_verdict verdict, uint64_t age_ms);
+struct dz_pid dz_interrupt_running(struct dz_vm *vm, uint64_t turn);
 void dz_interrupt_give_up(struct dz_vm *vm);
 void dz_interrupt_sample(struct dz_vm *vm, bool force, struct dz_watchdog_sample *out);
 /* From now on the processes are the system thread's to end. Gives the one that was running, or none. */

@@ -114,6 +114,42 @@ LUA
   run 1 "$dozor" run --max-turn-ms 100 "$work/long.lua"
 }
 
+a_kill_takes_effect_in_the_middle_of_a_turn() {
+  local jit
+  for jit in true false; do
+    write "behaviors/spin_jit_$jit.lua" <<LUA
+local function handle_cast(from)
+  require("dozor").send(from, "spinning")
+  while true do end
+end
+return { jit = $jit, init = function() return {} end, handle_cast = handle_cast }
+LUA
+  done
+  write kill.lua <<'LUA'
+local dozor = require "dozor"
+local function spin(behavior)
+  local sup = dozor.supervisor.start {
+    children = { { id = "c", behavior = behavior, shutdown_timeout = "brutal_kill" } },
+  }
+  local pid = dozor.supervisor.child(sup, "c").pid
+  local ref = dozor.monitor(pid)
+  dozor.cast(pid, dozor.self())
+  assert(dozor.receive(5000) == "spinning")
+  local began = dozor.now()
+  dozor.supervisor.stop(sup)
+  local took = dozor.now() - began
+  print(behavior, dozor.receive(0, function(m) return m.ref == ref end).reason, took < 5000 or took)
+end
+spin "spin_jit_true"
+spin "spin_jit_false"
+dozor.shutdown(0)
+LUA
+  run 0 "$dozor" run --workers 2 --max-turn-ms 0 "$work/kill.lua"
+  expect out "spin_jit_true	killed	true"
+  expect out "spin_jit_false	killed	true"
+  [ "$(grep -c "worker lost" "$work/err.log")" -eq 1 ] || fail "not just the compiled loop cost its worker"
+}
+
 run_tests eight_lost_workers_end_the_host_with_70 a_child_that_costs_two_workers_is_not_started_again \
   a_script_that_never_ends_its_turn_ends_the_program_with_1 sigterm_stops_a_host_with_a_stuck_worker_in_order \
-  without_a_limit_a_turn_may_take_as_long_as_it_likes
+  without_a_limit_a_turn_may_take_as_long_as_it_likes a_kill_takes_effect_in_the_middle_of_a_turn

@@ -15,8 +15,9 @@ struct scene {
     struct dz_pid stuck, neighbour, watcher, parent;
     struct dz_native *native;
     /* What the guard asked for: */
-    _Atomic int64_t reports, tells, ends, given_up, failed;
+    _Atomic int64_t reports, tells, ends, kills, seen_running, given_up, failed;
     _Atomic int64_t blocked; /* the stuck turn has begun */
+    _Atomic bool killed;     /* the stuck one's end was a kill */
     _Atomic bool outside;    /* the thread counts as being in foreign code, not as parked */
     /* What was heard of the end: */
     _Atomic int64_t downs, exits, notices, told_pids, fresh, tasks;
@@ -30,11 +31,26 @@ static void interrupt(void *ctx, struct dz_worker *w, uint64_t turn, enum dz_wat
                       uint64_t age_ms)
 {
     struct scene *s = ctx;
-    assert_true(w->thread.index == 1 && turn != 0 && age_ms >= LIMIT_MS / 2);
+    assert_true(w->thread.index == 1 && turn != 0);
+    if (verdict == DZ_WATCHDOG_KILL) {
+        atomic_fetch_add(&s->kills, 1);
+        return;
+    }
+    assert_true(age_ms >= LIMIT_MS / 2);
     atomic_fetch_add(verdict == DZ_WATCHDOG_REPORT ? &s->reports
                      : verdict == DZ_WATCHDOG_TELL ? &s->tells
                                                    : &s->ends,
                      1);
+}
+
+/* Known once the turn was interrupted. */
+static struct dz_pid running(void *ctx, struct dz_worker *w, uint64_t turn)
+{
+    struct scene *s = ctx;
+    (void)w;
+    assert_int_not_equal(turn, 0);
+    atomic_fetch_add(&s->seen_running, 1);
+    return atomic_load(&s->kills) ? s->stuck : DZ_PID_NONE;
 }
 
 static void give_up(void *ctx, struct dz_worker *w)
@@ -104,18 +120,20 @@ static void watcher_init(struct dz_thread *t, struct actor *a)
     atomic_fetch_add(&s->tasks, 1);
 }
 
-static bool says_stuck(struct dz_thread *t, const struct dz_msg *m)
+static bool says(struct dz_thread *t, const struct dz_msg *m, enum dz_reason why)
 {
-    const struct dz_blob *reason = t->rt->reasons[DZ_REASON_WORKER_STUCK];
+    const struct dz_blob *reason = t->rt->reasons[why];
     return m->len == reason->len && memcmp(m->data, reason->data, m->len) == 0;
 }
 
 static void watcher_message(struct dz_thread *t, struct actor *a, struct dz_msg *m)
 {
     struct scene *s = a->data;
-    if (m->kind == DZ_MSG_DOWN && says_stuck(t, m) && dz_pid_eq(m->from, s->stuck))
+    if (m->kind == DZ_MSG_DOWN && says(t, m, DZ_REASON_KILLED) && dz_pid_eq(m->from, s->stuck))
+        atomic_store(&s->killed, true);
+    if (m->kind == DZ_MSG_DOWN && says(t, m, DZ_REASON_WORKER_STUCK) && dz_pid_eq(m->from, s->stuck))
         atomic_fetch_add(&s->downs, 1);
-    if (m->kind == DZ_MSG_EXIT && says_stuck(t, m) && dz_pid_eq(m->from, s->neighbour))
+    if (m->kind == DZ_MSG_EXIT && says(t, m, DZ_REASON_WORKER_STUCK) && dz_pid_eq(m->from, s->neighbour))
         atomic_fetch_add(&s->exits, 1);
     dz_msg_free(m);
 }
@@ -185,16 +203,16 @@ static void count_task(struct dz_thread *t, void *arg)
     atomic_fetch_add(&s->tasks, 1);
 }
 
-static struct scene *scene_new(void)
+static struct scene *scene_new(uint64_t limit_ms)
 {
     struct scene *s = dz_zalloc_must(1, sizeof *s);
-    struct dz_guard_hooks hooks = {s, interrupt, give_up, sample, take, failed};
+    struct dz_guard_hooks hooks = {s, interrupt, running, give_up, sample, take, failed};
     s->world.setup = setup;
     world_init(&s->world, 2, true);
     assert_int_equal(
         dz_native_new(&s->world.foreign, &parent_ops, s, true, NULL, DZ_PID_NONE, NULL, &s->native), 0);
     s->parent = s->native->proc.pid;
-    dz_guard_enable(&s->world.sched, LIMIT_MS, &hooks);
+    dz_guard_enable(&s->world.sched, limit_ms, &hooks);
     assert_int_equal(dz_sched_start(&s->world.sched), 0);
     assert_int_equal(dz_thread_post(&s->world.foreign, 2, make_watcher, s), 0);
     assert_true(world_reaches(&s->tasks, 1));
@@ -221,7 +239,7 @@ static void scene_delete(struct scene *s)
 static void a_stuck_workers_processes_end_and_a_fresh_worker_goes_on_with_its_inbox(void **state)
 {
     (void)state;
-    struct scene *s = scene_new();
+    struct scene *s = scene_new(LIMIT_MS);
     scene_block(s);
     assert_int_equal(dz_thread_post(&s->world.foreign, 1, count_task, s),
                      0); /* waits behind the stuck turn */
@@ -242,7 +260,7 @@ static void a_stuck_workers_processes_end_and_a_fresh_worker_goes_on_with_its_in
 static void a_supervisor_hears_of_all_its_children_at_once(void **state)
 {
     (void)state;
-    struct scene *s = scene_new();
+    struct scene *s = scene_new(LIMIT_MS);
     scene_block(s);
     assert_true(world_reaches(&s->notices, 1));
     assert_int_equal(atomic_load(&s->told_pids), 2);
@@ -254,7 +272,7 @@ static void a_supervisor_hears_of_all_its_children_at_once(void **state)
 static void a_thread_in_foreign_code_is_left_behind_as_well(void **state)
 {
     (void)state;
-    struct scene *s = scene_new();
+    struct scene *s = scene_new(LIMIT_MS);
     atomic_store(&s->outside, true);
     scene_block(s);
     assert_true(world_reaches(&s->fresh, 1));
@@ -265,7 +283,7 @@ static void a_thread_in_foreign_code_is_left_behind_as_well(void **state)
 static void an_exhausted_worker_is_given_up_at_once(void **state)
 {
     (void)state;
-    struct scene *s = scene_new();
+    struct scene *s = scene_new(LIMIT_MS);
     scene_block(s);
     dz_guard_exhausted(dz_sched_worker(&s->world.sched, 1));
     assert_true(world_reaches(&s->fresh, 1));
@@ -274,10 +292,45 @@ static void an_exhausted_worker_is_given_up_at_once(void **state)
     scene_delete(s);
 }
 
+static void scene_kill(struct scene *s, struct dz_pid pid)
+{
+    dz_send_signal(&s->world.foreign, DZ_MSG_KILL, DZ_PID_NONE, pid, 0, s->world.rt.reasons[DZ_REASON_KILLED]);
+}
+
+static void a_kill_takes_effect_on_a_turn_without_any_limit(void **state)
+{
+    (void)state;
+    struct scene *s = scene_new(0);
+    scene_block(s);
+    scene_kill(s, s->stuck);
+    assert_true(world_reaches(&s->fresh, 1));
+    assert_true(world_reaches(&s->exits, 1));
+    assert_true(atomic_load(&s->kills) > 1);
+    assert_true(atomic_load(&s->killed));
+    assert_int_equal(atomic_load(&s->downs), 0);
+    assert_int_equal(atomic_load(&s->ends), 0);
+    assert_int_equal(atomic_load(&s->how_stuck), DZ_EXIT_WORKER_STUCK);
+    scene_delete(s);
+}
+
+static void a_kill_of_one_who_waits_for_its_turn_leaves_the_present_turn_alone(void **state)
+{
+    (void)state;
+    struct scene *s = scene_new(0);
+    scene_block(s);
+    scene_kill(s, s->neighbour);
+    assert_true(world_reaches(&s->seen_running, 5));
+    assert_int_equal(atomic_load(&s->kills), 1); /* to learn whose turn it is */
+    assert_int_equal(atomic_load(&s->given_up), 0);
+    scene_kill(s, s->stuck);
+    assert_true(world_reaches(&s->fresh, 1));
+    scene_delete(s);
+}
+
 static void a_worker_that_gets_stuck_while_all_stop_is_not_waited_for(void **state)
 {
     (void)state;
-    struct scene *s = scene_new();
+    struct scene *s = scene_new(LIMIT_MS);
     scene_block(s);
     dz_send_signal(&s->world.foreign, DZ_MSG_STOP, DZ_PID_NONE, s->parent, 0, NULL);
     assert_true(world_reaches(&s->world.done, 1));
@@ -290,7 +343,7 @@ static void a_worker_that_gets_stuck_while_all_stop_is_not_waited_for(void **sta
 static void one_who_owns_a_worker_may_block(void **state)
 {
     (void)state;
-    struct scene *s = scene_new();
+    struct scene *s = scene_new(LIMIT_MS);
     int index = dz_sched_add_worker(&s->world.sched);
     assert_int_equal(index, 3);
     dz_sched_own(&s->world.sched, 3, DZ_PID_NONE);
@@ -308,6 +361,8 @@ int main(void)
         cmocka_unit_test(a_supervisor_hears_of_all_its_children_at_once),
         cmocka_unit_test(a_thread_in_foreign_code_is_left_behind_as_well),
         cmocka_unit_test(an_exhausted_worker_is_given_up_at_once),
+        cmocka_unit_test(a_kill_takes_effect_on_a_turn_without_any_limit),
+        cmocka_unit_test(a_kill_of_one_who_waits_for_its_turn_leaves_the_present_turn_alone),
         cmocka_unit_test(a_worker_that_gets_stuck_while_all_stop_is_not_waited_for),
         cmocka_unit_test(one_who_owns_a_worker_may_block),
     };

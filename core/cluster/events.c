@@ -86,13 +86,16 @@ static void on_writable(void *ctx, uint64_t peer)
     (void)peer;
 }
 
-/* The cluster remembers a later life of this node id than ours: our clock is behind. False when we cannot
- * change any more, because others know us by this incarnation already. */
+/* A node remembers a later life of this node id than ours: our clock is behind. Those who know us by the old
+ * incarnation already lose us and get us back as a new one: else that node and we would never meet. */
 static bool be_reborn(struct dz_cluster *c, const char *node_id, uint64_t known)
 {
     const char *self = dz_nodes_self_id(&c->rt->nodes);
-    if (known < c->incarnation || known == UINT64_MAX ||
-        c->transport->ops->set_incarnation(c->transport, known + 1))
+    if (known < c->incarnation || known == UINT64_MAX)
+        return false;
+    dz_membership_renounce(&c->membership, dz_cluster_now(c));
+    dz_cluster_perform(c);
+    if (c->transport->ops->set_incarnation(c->transport, known + 1))
         return false;
     c->incarnation = known + 1;
     if (dz_nodes_name_self(&c->rt->nodes, self, c->incarnation))

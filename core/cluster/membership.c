@@ -575,6 +575,16 @@ void dz_membership_tick(struct dz_membership *m, uint64_t now_ms)
         look_after(m, m->nodes[i], now_ms);
 }
 
+void dz_membership_renounce(struct dz_membership *m, uint64_t now_ms)
+{
+    for (uint32_t i = 0; i < m->count; i++) {
+        if (!m->nodes[i]->peer)
+            continue;
+        lose(m, m->nodes[i], "new_incarnation", true, false, now_ms);
+        dial(m, m->nodes[i]);
+    }
+}
+
 void dz_membership_leave(struct dz_membership *m, uint64_t now_ms)
 {
     for (uint32_t i = 0; i < m->count; i++)

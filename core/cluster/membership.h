@@ -120,6 +120,8 @@ void dz_membership_verdict(struct dz_membership *m, const char *id, size_t len, 
 void dz_membership_failed(struct dz_membership *m, const char *id, enum dz_refusal why, uint64_t now_ms);
 void dz_membership_stalled(struct dz_membership *m, uint64_t stall_ms, uint64_t now_ms);
 void dz_membership_tick(struct dz_membership *m, uint64_t now_ms);
+/* This host takes a new incarnation: the sessions are those of the old one, and begin anew. */
+void dz_membership_renounce(struct dz_membership *m, uint64_t now_ms);
 /* This host leaves: every session is lost, nothing is dialled. */
 void dz_membership_leave(struct dz_membership *m, uint64_t now_ms);
 

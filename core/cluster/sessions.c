@@ -6,7 +6,8 @@
  *
  * A node may be back before every thread has broken its bonds with it. So that no bond of the new session
  * falls to the loss of the old one, the route opens, and what comes is looked at, only when each thread is
- * through. */
+ * through. The same holds for a host that comes back under a later incarnation: only then do pids of the former
+ * one lead to it. */
 #include <string.h>
 #include "base/alloc.h"
 #include "base/assert.h"
@@ -146,7 +147,9 @@ static void release_held(struct dz_cluster *c, struct dz_session_state *s)
 static void open_session(struct dz_cluster *c, struct dz_session_state *s)
 {
     uint64_t peer = s->peer;
-    int err = dz_routes_open(&c->routes, s->ends.peer, peer);
+    uint64_t birth = dz_nodes_get(s->ends.nodes, s->ends.peer_birth)->incarnation;
+    int err = dz_nodes_alias(s->ends.nodes, birth, s->ends.peer);
+    err = err ? err : dz_routes_open(&c->routes, s->ends.peer, peer);
     s->open = true;
     err = err ? err : dz_exchange_send(c, s);
     if (err) {
@@ -160,13 +163,22 @@ static int learn_identity(struct dz_cluster *c, struct dz_session_state *s, stru
 {
     struct dz_nodes *nodes = &c->rt->nodes;
     int err = dz_nodes_intern(nodes, n->id, strlen(n->id), n->incarnation, &n->index);
-    err = err ? err : dz_nodes_alias(nodes, n->birth, n->index);
     err = err ? err
               : dz_nodes_intern(nodes, DZ_LOCAL_NODE_ID, strlen(DZ_LOCAL_NODE_ID), n->birth,
                                 &s->ends.peer_birth);
     s->ends.nodes = nodes;
     s->ends.peer = n->index;
-    return err;
+    if (err)
+        return err;
+    uint32_t before = dz_nodes_resolve(nodes, s->ends.peer_birth);
+    s->former = before != s->ends.peer_birth && before != n->index ? before : 0;
+    return 0;
+}
+
+/* Not every thread has processed the loss of an earlier session with this host. */
+static bool is_held_up(struct dz_cluster *c, const struct dz_session_state *s)
+{
+    return barrier_of(c, s->ends.peer) || (s->former && barrier_of(c, s->former));
 }
 
 static struct dz_session_state *session_new(struct dz_cluster *c, uint64_t peer)
@@ -202,7 +214,7 @@ void dz_sessions_begin(struct dz_cluster *c, uint64_t peer, const struct dz_peer
         break_off(c, peer, "too_large");
         return;
     }
-    if (!barrier_of(c, n->index))
+    if (!is_held_up(c, s))
         open_session(c, s);
     dz_cluster_perform(c);
 }
@@ -212,11 +224,9 @@ void dz_sessions_begin(struct dz_cluster *c, uint64_t peer, const struct dz_peer
 /* A barrier of this node is gone from the list: its session opens if that was the last. */
 static void barrier_passed(struct dz_cluster *c, uint32_t index)
 {
-    if (barrier_of(c, index))
-        return;
     dz_list_each_safe (&c->sessions, it) {
         struct dz_session_state *s = dz_list_entry(it, struct dz_session_state, all);
-        if (s->ends.peer != index || s->open)
+        if ((s->ends.peer != index && s->former != index) || s->open || is_held_up(c, s))
             continue;
         open_session(c, s);
         return;

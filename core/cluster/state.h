@@ -18,6 +18,7 @@ struct dz_session_state {
     struct dz_list all; /* dz_cluster.sessions */
     uint64_t peer;
     struct dz_envelope_ends ends;
+    uint32_t former; /* the identity the same host had before it took a later incarnation, or 0 */
     bool open;          /* the route is open; before, what comes is held */
     struct dz_buf held; /* u32 length and bytes of each message */
 };

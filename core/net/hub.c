@@ -533,6 +533,16 @@ static void op_drain(struct dz_transport *t)
     }
 }
 
+static void forget_greetings(struct dz_hub *hub, struct dz_link *l)
+{
+    if (l->accepting)
+        dz_conn_close(l->accepting);
+    if (l->dialling && l->dialling_hello)
+        dz_conn_close(l->dialling);
+    l->tentative = 0;
+    dz_hub_plan_dial(hub, l);
+}
+
 static int op_set_incarnation(struct dz_transport *t, uint64_t incarnation)
 {
     struct dz_hub *hub = hub_of(t);
@@ -540,6 +550,8 @@ static int op_set_incarnation(struct dz_transport *t, uint64_t incarnation)
         if (slot(hub, i)->open)
             return DZ_EEXIST;
     hub->self.incarnation = incarnation;
+    for (uint32_t i = 0; i < hub->slots_used; i++)
+        forget_greetings(hub, slot(hub, i));
     return 0;
 }
 

@@ -148,7 +148,8 @@ struct dz_transport_ops {
     /* Reads what has already arrived on every connection, delivering events, so that a verdict rests on all there is.
      * A connection whose event is being delivered right now is left out. */
     void (*drain)(struct dz_transport *t);
-    /* The node's own incarnation after a STALE refusal. Only while no session is open: DZ_EEXIST. */
+    /* The node's own incarnation after a STALE refusal. Only while no session is open: DZ_EEXIST. Greetings under way are
+     * given up, for they told the old one. */
     int (*set_incarnation)(struct dz_transport *t, uint64_t incarnation);
     /* Says goodbye to everybody, refuses who comes, and reports `stopped` (may be NULL) once every connection is gone
      * (at most about 1 s); the listener closes last. All peers' numbers are dead when this returns. */

@@ -143,6 +143,20 @@ void dz_nodes_unname_self(struct dz_nodes *n)
     atomic_store_explicit(&n->self, 0, memory_order_release);
 }
 
+static struct dz_node_entry *entry_at(const struct dz_nodes *n, uint32_t index)
+{
+    return (struct dz_node_entry *)(uintptr_t)dz_nodes_get(n, index);
+}
+
+/* Everything that leads to `from` leads to `to`. Under the lock. */
+static void redirect(struct dz_nodes *n, uint32_t from, uint32_t to)
+{
+    for (uint32_t i = 0; i < n->count; i++)
+        if (atomic_load_explicit(&entry_at(n, i)->of, memory_order_relaxed) == from)
+            /* release: pairs with the acquire in dz_nodes_resolve. */
+            atomic_store_explicit(&entry_at(n, i)->of, to, memory_order_release);
+}
+
 int dz_nodes_alias(struct dz_nodes *n, uint64_t birth, uint32_t index)
 {
     uint32_t alias;
@@ -151,9 +165,13 @@ int dz_nodes_alias(struct dz_nodes *n, uint64_t birth, uint32_t index)
         return err;
     if (alias == 0)
         return 0;
-    struct dz_node_entry *e = (struct dz_node_entry *)(uintptr_t)dz_nodes_get(n, alias);
-    /* release: pairs with the acquire in dz_nodes_resolve. */
-    atomic_store_explicit(&e->of, index, memory_order_release);
+    pthread_mutex_lock(&n->lock);
+    uint32_t before = atomic_load_explicit(&entry_at(n, alias)->of, memory_order_relaxed);
+    if (before != index && strcmp(entry_at(n, before)->id, entry_at(n, index)->id) == 0)
+        redirect(n, before, index);
+    /* release: as above. */
+    atomic_store_explicit(&entry_at(n, alias)->of, index, memory_order_release);
+    pthread_mutex_unlock(&n->lock);
     return 0;
 }
 

@@ -51,7 +51,8 @@ struct dz_node_entry {
     char *id;            /* "name@host:port", zero-terminated, constant */
     uint64_t incarnation;
     _Atomic bool self;   /* an identity of this host */
-    _Atomic uint32_t of; /* for a peer's birth identity: the index of its named identity; else its own index */
+    _Atomic uint32_t of; /* for a peer's birth identity, or an incarnation it has given up: the index of its present one;
+                            else its own index */
     uint32_t prefix_len;
     char prefix[DZ_NODE_ID_MAX + 24]; /* "<name@host:port/INC." */
 };
@@ -77,7 +78,7 @@ int dz_nodes_name_self(struct dz_nodes *n, const char *id, uint64_t incarnation)
 void dz_nodes_settle_self(struct dz_nodes *n);
 /* The host has no node id any more (cluster.stop): new pids carry the birth identity again. */
 void dz_nodes_unname_self(struct dz_nodes *n);
-/* Pids of the peer's birth identity belong to its named identity `index`. */
+/* Pids of the peer's birth identity belong to its named identity `index`, and so do those of the one it had before. */
 int dz_nodes_alias(struct dz_nodes *n, uint64_t birth, uint32_t index);
 const struct dz_node_entry *dz_nodes_get(const struct dz_nodes *n, uint32_t index);
 /* The index that decides the route: aliases resolved. */

@@ -54,6 +54,46 @@ static void start_waits_two_seconds_for_seeds_that_do_not_answer(void **state)
     world_fini(&w);
 }
 
+/* c remembers a life of b that came later than the present one, by b's clock; a has met this one only. */
+static void a_node_remembered_as_newer_takes_a_later_incarnation_though_others_know_it_already(void **state)
+{
+    struct world w;
+    const char *to_a[] = {"a@127.0.0.1:4000"}, *to_b[] = {"b@127.0.0.1:4001"};
+    (void)state;
+    world_init(&w, 3);
+    host_start(&w.hosts[0], NULL, 0);
+    host_start(&w.hosts[1], to_a, 1);
+    world_run(&w, 100);
+    struct actor *a = host_actor(&w, 0, 'A'), *b = host_actor(&w, 1, 'B');
+    uint64_t first = w.hosts[1].cluster->incarnation;
+    struct dz_pid seen = world_pid(&w, 1, b->proc.pid, 0);
+    uint64_t ref;
+    rig_enter(a);
+    assert_int_equal(dz_bond_monitor(&w.hosts[0].rig.threads[1], &a->proc, seen, &ref), 0);
+    dz_process_rest(&w.hosts[0].rig.threads[1], &a->proc);
+    world_run(&w, 10);
+    host_expect(&w, 0, "up b joined;");
+    host_expect(&w, 1, "up a joined;");
+    host_start(&w.hosts[2], to_b, 1);
+    struct dz_membership *m = &w.hosts[2].cluster->membership;
+    struct dz_node *remembered = dz_membership_find(m, "b@127.0.0.1:4001", 16);
+    remembered->incarnation = first + 1000;
+    remembered->birth = 77;
+    world_run(&w, 1000);
+    assert_int_equal(w.hosts[1].cluster->incarnation, first + 1001);
+    host_expect(&w, 0, "down b replaced;A down noconnection;up b joined;up c joined;");
+    host_expect(&w, 1, "down a new_incarnation;up a healed;up c joined;");
+    host_expect(&w, 2, "up b joined;up a joined;");
+    /* The pid of before leads to the same process. */
+    assert_int_equal(actor_send(&w.hosts[0].rig.threads[1], DZ_MSG_SEND, a->proc.pid, seen, 0, 5), 0);
+    world_settle(&w);
+    host_expect(&w, 1, "B send 5;");
+    host_call(&w, 0, a, seen, 6);
+    host_expect(&w, 1, "B call 6;");
+    host_expect(&w, 0, "A reply 6;");
+    world_fini(&w);
+}
+
 static void a_seed_that_is_not_there_does_not_delay_the_start(void **state)
 {
     struct world w;
@@ -256,6 +296,7 @@ int main(void)
         cmocka_unit_test(a_mesh_forms_from_one_seed),
         cmocka_unit_test(one_node_up_is_told_for_each_node),
         cmocka_unit_test(start_waits_two_seconds_for_seeds_that_do_not_answer),
+        cmocka_unit_test(a_node_remembered_as_newer_takes_a_later_incarnation_though_others_know_it_already),
         cmocka_unit_test(a_seed_that_is_not_there_does_not_delay_the_start),
         cmocka_unit_test(a_killed_node_is_down_at_once_everywhere),
         cmocka_unit_test(a_silent_node_is_suspect_and_then_down),

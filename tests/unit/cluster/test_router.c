@@ -151,6 +151,7 @@ static void a_message_for_an_older_life_is_bounced(void **state)
     host_fini(&w.hosts[1]);
     world_run(&w, 0);
     host_init(&w, 1);
+    world_rebirth(&w.hosts[1].rig, 77);
     w.hosts[1].rig.now_ns = now + 100 * RIG_MS;
     w.hosts[0].rig.now_ns = now + 100 * RIG_MS;
     host_start(&w.hosts[1], seeds, 1);

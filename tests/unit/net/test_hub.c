@@ -522,6 +522,45 @@ static void dialling_at_any_distance_leaves_one_connection(void **state)
         }
 }
 
+static uint64_t known_incarnation(struct side *s, const char *id)
+{
+    struct dz_link *l;
+    assert_int_equal(dz_hub_link(&s->hub, id, &l), 0);
+    return l->peer.incarnation;
+}
+
+static void a_later_incarnation_taken_at_any_step_of_a_greeting_is_the_one_that_counts(void **state)
+{
+    (void)state;
+    for (unsigned distance = 0; distance < 40; distance++)
+        for (int first = 0; first < 2; first++) {
+            struct net n;
+            net_open(&n, distance % 4 == 3 ? "secret" : NULL);
+            struct side *a = &n.side[0], *b = &n.side[1];
+            const struct dz_transport_ops *ops = a->hub.base.ops;
+            assert_int_equal(dial(&n, first), 0);
+            for (unsigned i = 0; i < distance; i++)
+                (void)step(&n);
+            uint64_t later = a->hub.self.incarnation + 5;
+            if (a->peer)
+                ops->close_peer(&a->hub.base, a->peer, false);
+            assert_int_equal(ops->set_incarnation(&a->hub.base, later), 0);
+            assert_int_equal(dial(&n, 0), 0);
+            for (unsigned i = 0; i < 400; i++)
+                (void)step(&n);
+            assert_int_equal(known_incarnation(b, a->id), later);
+            assert_int_equal(a->hub.stats.connections, 1);
+            assert_int_equal(b->hub.stats.connections, 1);
+            assert_int_equal(a->hub.stats.handshakes + b->hub.stats.handshakes, 0);
+            a->sent = b->next = 0;
+            talk(a, 1);
+            for (unsigned i = 0; i < 20; i++)
+                (void)step(&n);
+            assert_int_equal(b->next, 1);
+            net_close(&n);
+        }
+}
+
 static void the_redial_is_immediate_then_backs_off_with_jitter(void **state)
 {
     (void)state;
@@ -627,6 +666,7 @@ int main(void)
         cmocka_unit_test(a_cut_at_any_step_over_tls_loses_nothing),
         cmocka_unit_test(any_allocation_may_fail),
         cmocka_unit_test(dialling_at_any_distance_leaves_one_connection),
+        cmocka_unit_test(a_later_incarnation_taken_at_any_step_of_a_greeting_is_the_one_that_counts),
         cmocka_unit_test(the_redial_is_immediate_then_backs_off_with_jitter),
         cmocka_unit_test(plain_text_off_loopback_needs_to_be_asked_for),
         cmocka_unit_test(the_table_of_peers_is_bounded_and_reuses_what_is_unused),

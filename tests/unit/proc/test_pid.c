@@ -195,6 +195,28 @@ static void a_peers_birth_identity_routes_to_its_name(void **state)
     dz_nodes_fini(&n);
 }
 
+static void pids_of_an_incarnation_given_up_lead_to_the_later_one_of_the_same_host(void **state)
+{
+    (void)state;
+    struct dz_nodes n;
+    init(&n);
+    struct dz_pid early = parse(&n, "<local@127.0.0.1:0/555.3.1>");
+    uint32_t first = intern(&n, A, 1), second = intern(&n, A, 9), third = intern(&n, A, 12);
+    assert_int_equal(dz_nodes_alias(&n, 555, first), 0);
+    assert_int_equal(dz_nodes_alias(&n, 555, second), 0);
+    assert_int_equal(dz_nodes_resolve(&n, first), second);
+    assert_int_equal(dz_nodes_alias(&n, 555, third), 0);
+    assert_int_equal(dz_nodes_resolve(&n, first), third);
+    assert_int_equal(dz_nodes_resolve(&n, second), third);
+    assert_int_equal(dz_nodes_resolve(&n, early.node), third);
+    /* Whoever claims the birth number of another node gets none of that node's pids. */
+    uint32_t other = intern(&n, "other@10.0.0.9:1", 1);
+    assert_int_equal(dz_nodes_alias(&n, 555, other), 0);
+    assert_int_equal(dz_nodes_resolve(&n, third), third);
+    assert_int_equal(dz_nodes_resolve(&n, first), third);
+    dz_nodes_fini(&n);
+}
+
 static void pids_travel_in_terms_and_none_is_nil(void **state)
 {
     (void)state;
@@ -256,6 +278,7 @@ int main(void)
         cmocka_unit_test(anything_but_the_fixed_form_is_refused),
         cmocka_unit_test(pids_born_before_the_name_stay_valid),
         cmocka_unit_test(a_peers_birth_identity_routes_to_its_name),
+        cmocka_unit_test(pids_of_an_incarnation_given_up_lead_to_the_later_one_of_the_same_host),
         cmocka_unit_test(pids_travel_in_terms_and_none_is_nil),
         cmocka_unit_test(node_ids_are_checked_with_a_reason),
     };

@@ -1,5 +1,5 @@
---- proxy.lua - a TCP proxy in front of a node, which can cut what one certain node sends through it: who dialled is found by
---- the socket's owner in /proc. A policy between two nodes is "open" (the default), "cut" (connections are closed, new ones too)
+--- proxy.lua - a TCP proxy in front of a node, which can cut what one certain node sends through it: who dialled is read from its
+--- hello, so the nodes have no secret. A policy between two nodes is "open" (the default), "cut" (connections are closed, new ones too)
 --- or "hole" (bytes vanish from sight: nothing is read, nothing is closed, until it opens again).
 
 local dozor = require "dozor"
@@ -10,38 +10,10 @@ Proxy.__index = Proxy
 
 local M = {}
 
---- The inode of the socket that has this local port. Asked for every connection, and a cut makes many of them, while all other
---- bytes wait: so it must not take long.
-local function inode_of(port)
-  local file = io.open "/proc/net/tcp"
-  if not file then return nil end
-  local text = file:read "*a"
-  file:close()
-  local wanted, at = (": 0100007F:%04X "):format(port), 0
-  repeat
-    at = text:find(wanted, at + 1, true)
-    -- local and remote address, state, queues, timer, retransmits, uid, timeout, inode; closed ones have none
-    local inode = at and text:match("^: %S+ %S+ %S+ %S+ %S+ %S+ +%d+ +%d+ (%d+)", at)
-    if inode and inode ~= "0" then return inode end
-  until not at
-end
-
-local function has_socket(os_pid, wanted)
-  local dir = ("/proc/%d/fd"):format(os_pid)
-  local entries = uv.fs_scandir(dir)
-  while entries do
-    local fd = uv.fs_scandir_next(entries)
-    if not fd then return false end
-    if uv.fs_readlink(dir .. "/" .. fd) == wanted then return true end
-  end
-end
-
-local function owner_of(world, port)
-  local inode = inode_of(port)
-  if not inode then return nil end
-  local wanted = ("socket:[%s]"):format(inode)
-  for _, node in ipairs(world.nodes) do
-    if node.os_pid and not node.exit and has_socket(node.os_pid, wanted) then return node end
+--- Whose hello it is: it names the node that sends it and the one it is meant for.
+local function sender_of(proxy, hello)
+  for _, node in ipairs(proxy.world.nodes) do
+    if node ~= proxy.node and hello:find(node.id, 1, true) then return node end
   end
 end
 
@@ -95,18 +67,29 @@ local function obey(connection)
   end
 end
 
-local function accept(self)
-  local from, to = uv.new_tcp(), uv.new_tcp()
-  self.server:accept(from)
-  local peer = from:getpeername()
-  local connection = { proxy = self, from = from, to = to, source = peer and owner_of(self.world, peer.port) }
-  self.connections[connection] = true
-  -- Nobody's any more: it was given up before it was looked at.
-  if not connection.source or policy_of(self.world, connection.source, self.node) == "cut" then return drop(connection) end
-  to:connect("127.0.0.1", self.node.listen_port, function(err)
+--- The sender is known: on to the node, behind its hello.
+local function introduce(connection, hello)
+  local proxy = connection.proxy
+  connection.from:read_stop()
+  if policy_of(proxy.world, connection.source, proxy.node) == "cut" then return drop(connection) end
+  connection.to:connect("127.0.0.1", proxy.node.listen_port, function(err)
     if err then return drop(connection) end
+    connection.to:write(hello)
     connection.ready = true
     obey(connection)
+  end)
+end
+
+local function accept(self)
+  local connection = { proxy = self, from = uv.new_tcp(), to = uv.new_tcp() }
+  local hello = ""
+  self.server:accept(connection.from)
+  self.connections[connection] = true
+  connection.from:read_start(function(_, data)
+    if not data then return drop(connection) end
+    hello = hello .. data
+    connection.source = sender_of(self, hello)
+    if connection.source then introduce(connection, hello) end
   end)
 end
 

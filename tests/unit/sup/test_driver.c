@@ -43,16 +43,6 @@ static void a_failed_start_stops_what_was_started_in_reverse(void **state)
     tree_fini(&w);
 }
 
-static void a_missing_behaviour_is_named(void **state)
-{
-    (void)state;
-    struct tree w;
-    tree_init(&w);
-    tree_start(&w, "{ children = { { id = \"a\", behavior = \"missing\" } } }");
-    tree_expect(&w, "#1 !behavior_not_found a ;");
-    tree_fini(&w);
-}
-
 static void a_bad_spec_is_refused(void **state)
 {
     (void)state;
@@ -111,86 +101,7 @@ static void too_many_crashes_end_the_supervisor(void **state)
     tree_fini(&w);
 }
 
-static void stop_goes_backwards_and_kills_who_takes_too_long(void **state)
-{
-    (void)state;
-    struct tree w;
-    tree_init(&w);
-    tree_up(&w, "{ children = { { id = \"a\", behavior = \"ok\" }, { id = \"b\", behavior = \"stubborn\", "
-                "shutdown_timeout = 200 }, "
-                "{ id = \"c\", behavior = \"lazy\" }, { id = \"d\", behavior = \"ok\", shutdown_timeout = "
-                "\"brutal_kill\" } } }");
-    tree_stop(&w);
-    tree_expect(&w, "gone d;+child_stopped d killed;end c shutdown;");
-    rig_pass_ms(&w.rig, 50);
-    tree_expect(&w, "gone c;+child_stopped c shutdown;end b shutdown;");
-    rig_pass_ms(&w.rig, 199);
-    tree_expect(&w, "");
-    rig_pass_ms(&w.rig, 1);
-    tree_expect(&w, "gone b;+child_stopped b killed;end a shutdown;gone a;+child_stopped a shutdown;"
-                    "+supervisor_stopped normal;#2 nil;");
-    tree_stop(&w);
-    tree_expect(&w, "#3 nil;");
-    tree_fini(&w);
-}
-
-static void simple_one_for_one_stops_all_at_once(void **state)
-{
-    (void)state;
-    struct tree w;
-    tree_init(&w);
-    tree_up(&w, "{ strategy = \"simple_one_for_one\", child_template = { behavior = \"lazy\" } }");
-    tree_ask(&w, DZ_REQ_START_CHILD, "{ 1 }");
-    tree_ask(&w, DZ_REQ_START_CHILD, "{ 2 }");
-    tree_expect(&w, "init child_1;+child_started child_1;#2 [<pid>,child_1];"
-                    "init child_2;+child_started child_2;#3 [<pid>,child_2];");
-    tree_stop(&w);
-    tree_expect(&w, "end child_1 shutdown;end child_2 shutdown;");
-    rig_pass_ms(&w.rig, 50);
-    assert_int_equal(w.live, 0);
-    tree_expect(&w,
-                "gone child_1;gone child_2;+child_stopped child_1 shutdown;+child_stopped child_2 shutdown;"
-                "+supervisor_stopped normal;#4 nil;");
-    tree_fini(&w);
-}
-
-static void a_start_that_takes_too_long_is_cancelled(void **state)
-{
-    (void)state;
-    struct tree w;
-    tree_init(&w);
-    tree_up(&w, "{ children = {} }");
-    tree_ask(&w, DZ_REQ_START_CHILD, "{ id = \"a\", behavior = \"never\", start_timeout = 300 }");
-    rig_pass_ms(&w.rig, 299);
-    tree_expect(&w, "init a;");
-    rig_pass_ms(&w.rig, 1);
-    tree_expect(&w, "gone a;#2 !timeout a ;");
-    tree_ask(&w, DZ_REQ_CHILDREN, "nil");
-    tree_expect(&w, "#3 [];");
-    tree_fini(&w);
-}
-
 /* The answer stands in the queue behind the notice that the time is over. */
-static void a_start_that_completes_too_late_is_stopped(void **state)
-{
-    (void)state;
-    struct tree w;
-    tree_init(&w);
-    tree_up(&w, "{ children = {} }");
-    tree_ask(&w, DZ_REQ_START_CHILD, "{ id = \"a\", behavior = \"slow\", start_timeout = 100 }");
-    tree_expect(&w, "init a;");
-    w.rig.now_ns += 100 * RIG_MS;
-    for (uint32_t i = 1; i < RIG_THREADS; i++) { /* the child's thread is ahead of the supervisor's */
-        struct dz_thread *t = &w.rig.threads[i];
-        t->now_ns = w.rig.now_ns;
-        dz_timers_run(t, t->now_ns);
-    }
-    rig_turn(&w.rig);
-    tree_expect(&w, "gone a;#2 !timeout a ;");
-    assert_int_equal(w.live, 0);
-    tree_fini(&w);
-}
-
 static void stop_during_the_start_breaks_it_off(void **state)
 {
     (void)state;
@@ -303,59 +214,6 @@ static void terminate_child_overtakes_the_start_of_that_child(void **state)
     tree_fini(&w);
 }
 
-static void queries_are_answered_while_an_init_is_slow(void **state)
-{
-    (void)state;
-    struct tree w;
-    tree_init(&w);
-    tree_up(&w, "{ name = \"top\", children = { { id = \"a\", behavior = \"ok\" }, { id = \"b\", behavior = "
-                "\"ok\" } } }");
-    tree_ask(&w, DZ_REQ_START_CHILD, "{ id = \"s\", behavior = \"slow\" }");
-    tree_expect(&w, "init s;");
-    tree_ask(&w, DZ_REQ_CHILDREN, "{ from = 2, limit = 2 }");
-    tree_ask(&w, DZ_REQ_CHILD, "\"s\"");
-    tree_ask(&w, DZ_REQ_CHILD, "\"x\"");
-    tree_ask(&w, DZ_REQ_COUNT_CHILDREN, "nil");
-    tree_ask(&w, DZ_REQ_STATS, "nil");
-    tree_ask(&w, DZ_REQ_IS_SUPERVISOR, "nil");
-    tree_expect(
-        &w,
-        "#3 [{id=b,pid=<pid>,node_id=local@127.0.0.1:0,status=running,restart_count=0,started_at=1000,spec={i"
-        "d=b,behavior=ok},epoch=7.1},{id=s,pid=nil,node_id=nil,status=starting,restart_count=0,started_at=0,s"
-        "pec={id=s,behavior=slow},epoch=7.1}];"
-        "#4 {id=s,pid=nil,node_id=nil,status=starting,restart_count=0,started_at=0,spec={id=s,behavior=slow},"
-        "epoch=7.1};#5 nil;#6 {specs=3,active=2,supervisors=0,workers=3};"
-        "#7 {id=top,strategy=one_for_one,child_count=3,children_by_node={local@127.0.0.1:0=2},total_restarts="
-        "0,node_failure_restarts=0,started_at=1000,uptime_ms=0};#8 true;");
-    tree_ask(&w, DZ_REQ_CHILDREN, "{ from = 9 }");
-    tree_ask(&w, DZ_REQ_CHILDREN, "{ limit = 0 }");
-    tree_expect(&w, "#9 [];#10 [];");
-    rig_pass_ms(&w.rig, 100);
-    tree_expect(&w, "+child_started s;#2 [<pid>,s];");
-    tree_fini(&w);
-}
-
-static void events_have_the_fields_that_are_promised(void **state)
-{
-    (void)state;
-    struct tree w;
-    tree_init(&w);
-    w.full_events = true;
-    tree_start(&w, "{ name = \"top\", children = { { id = \"a\", behavior = \"ok\" } } }");
-    tree_expect(
-        &w, "register top;init a;"
-            "{type=child_started,supervisor_id=top,child_id=a,node_id=local@127.0.0.1:0,pid=<pid>,epoch=7.1};"
-            "{type=supervisor_started,ref={id=top,node_id=local@127.0.0.1:0}};#1 <pid>;");
-    tree_crash(&w, "a");
-    tree_expect(&w, "end a crash;gone a;init a;"
-                    "{type=child_restarted,supervisor_id=top,child_id=a,node_id=local@127.0.0.1:0,attempt=1,"
-                    "reason=crash};");
-    tree_stop(&w);
-    tree_expect(&w, "end a shutdown;gone a;{type=child_stopped,supervisor_id=top,child_id=a,reason=shutdown};"
-                    "{type=supervisor_stopped,ref={id=top,node_id=local@127.0.0.1:0},reason=normal};#2 nil;");
-    tree_fini(&w);
-}
-
 static void a_call_is_not_for_a_supervisor(void **state)
 {
     (void)state;
@@ -390,23 +248,16 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(children_start_in_order_and_then_the_pid_is_given),
         cmocka_unit_test(a_failed_start_stops_what_was_started_in_reverse),
-        cmocka_unit_test(a_missing_behaviour_is_named),
         cmocka_unit_test(a_bad_spec_is_refused),
         cmocka_unit_test(a_crashed_child_starts_again_on_its_thread),
         cmocka_unit_test(one_for_all_stops_the_others_first),
         cmocka_unit_test(too_many_crashes_end_the_supervisor),
-        cmocka_unit_test(stop_goes_backwards_and_kills_who_takes_too_long),
-        cmocka_unit_test(simple_one_for_one_stops_all_at_once),
-        cmocka_unit_test(a_start_that_takes_too_long_is_cancelled),
-        cmocka_unit_test(a_start_that_completes_too_late_is_stopped),
         cmocka_unit_test(stop_during_the_start_breaks_it_off),
         cmocka_unit_test(a_killed_supervisor_takes_its_subtree_along_and_answers_everybody),
         cmocka_unit_test(the_exit_of_a_linked_process_stops_it_in_order),
         cmocka_unit_test(its_parents_end_ends_it_at_once),
         cmocka_unit_test(children_are_added_restarted_and_terminated),
         cmocka_unit_test(terminate_child_overtakes_the_start_of_that_child),
-        cmocka_unit_test(queries_are_answered_while_an_init_is_slow),
-        cmocka_unit_test(events_have_the_fields_that_are_promised),
         cmocka_unit_test(a_call_is_not_for_a_supervisor),
         cmocka_unit_test(supervisors_are_listed),
     };

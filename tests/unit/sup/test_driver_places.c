@@ -8,152 +8,8 @@
 
 #define CHOSEN "{ children = {}, node_selector = function }"
 
-static void a_selector_function_gets_the_nodes_and_decides(void **state)
-{
-    (void)state;
-    struct tree w;
-    tree_init(&w);
-    w.far_there = true;
-    tree_up(&w, "{ children = {} }");
-    tree_ask(&w, DZ_REQ_START_CHILD, "{ id = \"a\", behavior = \"ok\", node_selector = function }");
-    tree_expect(&w,
-                "function [[local@127.0.0.1:0,far@10.0.0.2:4000],a];"
-                "far spawn a sup_1@local@127.0.0.1:0#7956156453446585/a 2;+child_started a;#2 [<pid>,a];");
-    tree_fini(&w);
-}
-
-static void a_selector_that_raises_or_answers_nil_leaves_no_node(void **state)
-{
-    (void)state;
-    struct tree w;
-    tree_init(&w);
-    tree_up(&w, CHOSEN);
-    w.function = TREE_RAISES;
-    tree_ask(&w, DZ_REQ_START_CHILD, "{ id = \"a\", behavior = \"ok\" }");
-    tree_expect(&w, "function [[local@127.0.0.1:0],a];#2 !no_available_node a no idea;");
-    w.function = TREE_IS_NIL;
-    tree_ask(&w, DZ_REQ_START_CHILD, "{ id = \"a\", behavior = \"ok\" }");
-    tree_expect(&w, "function [[local@127.0.0.1:0],a];#3 !no_available_node a the selector returned nil;");
-    w.function = TREE_ANSWERS;
-    w.choice = "nobody@10.0.0.9:1";
-    tree_ask(&w, DZ_REQ_START_CHILD, "{ id = \"a\", behavior = \"ok\" }");
-    tree_expect(&w, "function [[local@127.0.0.1:0],a];#4 !no_available_node a the node is not known;");
-    tree_fini(&w);
-}
-
-static void a_selector_has_one_second(void **state)
-{
-    (void)state;
-    struct tree w;
-    tree_init(&w);
-    tree_up(&w, CHOSEN);
-    w.function = TREE_IS_SILENT;
-    tree_ask(&w, DZ_REQ_START_CHILD, "{ id = \"a\", behavior = \"ok\" }");
-    rig_pass_ms(&w.rig, 999);
-    tree_expect(&w, "function [[local@127.0.0.1:0],a];");
-    rig_pass_ms(&w.rig, 1);
-    tree_expect(&w, "#2 !no_available_node a the selector did not answer within 1 s;");
-    tree_fini(&w);
-}
-
 /* It never gets to run, for its worker is busy; the supervisor waits no longer than for any other. */
-static void a_selector_on_a_busy_worker_is_not_waited_for(void **state)
-{
-    (void)state;
-    struct tree w;
-    tree_init(&w);
-    tree_up(&w, CHOSEN);
-    w.function = TREE_IS_SILENT;
-    tree_ask(&w, DZ_REQ_START_CHILD, "{ id = \"a\", behavior = \"ok\" }");
-    tree_expect(&w, "function [[local@127.0.0.1:0],a];");
-    w.rig.now_ns += 1000 * RIG_MS;
-    struct dz_thread *system = &w.rig.threads[0];
-    system->now_ns = w.rig.now_ns;
-    for (int i = 0; i < 8; i++) { /* thread 1 stands still */
-        rig_drain(&w.rig, 0);
-        dz_timers_run(system, system->now_ns);
-        rig_run_natives(&w.rig, system);
-    }
-    tree_expect(&w, "#2 !no_available_node a the selector did not answer within 1 s;");
-    rig_turn(&w.rig);
-    tree_fini(&w);
-}
-
-static void a_selector_is_found_by_its_name(void **state)
-{
-    (void)state;
-    struct tree w;
-    struct dz_sup_function f = {.worker = 1, .generation = 2, .number = 3, .kind = 'f'};
-    tree_init(&w);
-    w.far_there = true;
-    tree_up(&w, "{ children = {}, node_selector = { selector = \"mine\" } }");
-    tree_ask(&w, DZ_REQ_START_CHILD, "{ id = \"a\", behavior = \"ok\" }");
-    tree_expect(&w,
-                "#2 !no_available_node a no selector \"mine\" is registered on the supervisor's node;");
-    assert_int_equal(dz_selectors_register(&w.driver.selectors, "mine", 4, &f), 0);
-    tree_ask(&w, DZ_REQ_START_CHILD, "{ id = \"a\", behavior = \"ok\" }");
-    tree_expect(&w,
-                "function [[local@127.0.0.1:0,far@10.0.0.2:4000],a];"
-                "far spawn a sup_1@local@127.0.0.1:0#7956156453446585/a 2;+child_started a;#3 [<pid>,a];");
-    tree_fini(&w);
-}
-
 /* --- start functions --- */
-
-static void what_a_start_function_returns_is_the_child(void **state)
-{
-    (void)state;
-    struct tree w;
-    tree_init(&w);
-    w.function = TREE_MAKES_A_CHILD;
-    tree_start(&w, "{ children = { { id = \"s\", start = function, args = { 5 } } } }");
-    tree_expect(&w, "function [5];+child_started s;+supervisor_started;#1 <pid>;init made;");
-    tree_crash(&w, "made");
-    tree_expect(&w, "end made crash;gone made;function [5];+child_restarted s 1 crash;init made;");
-    tree_stop(&w);
-    tree_expect(&w,
-                "end made shutdown;gone made;+child_stopped s shutdown;+supervisor_stopped normal;#2 nil;");
-    tree_fini(&w);
-}
-
-static void a_start_function_must_return_a_pid(void **state)
-{
-    (void)state;
-    struct tree w;
-    tree_init(&w);
-    w.function = TREE_IS_NIL;
-    tree_start(&w, "{ children = { { id = \"s\", start = function } } }");
-    tree_expect(&w,
-                "function [];"
-                "#1 !child_start_failed s {code=bad_argument,message=the start function must return a pid};");
-    tree_fini(&w);
-}
-
-static void a_start_function_that_takes_too_long_is_ended(void **state)
-{
-    (void)state;
-    struct tree w;
-    tree_init(&w);
-    w.function = TREE_IS_SILENT;
-    tree_start(&w, "{ children = { { id = \"s\", start = function, start_timeout = 100 } } }");
-    rig_pass_ms(&w.rig, 100);
-    tree_expect(&w, "function [];#1 !timeout s ;");
-    tree_fini(&w);
-}
-
-static void a_spec_is_shown_without_its_functions(void **state)
-{
-    (void)state;
-    struct tree w;
-    tree_init(&w);
-    w.function = TREE_MAKES_A_CHILD;
-    tree_up(&w, "{ children = { { id = \"s\", start = function } } }");
-    tree_ask(&w, DZ_REQ_CHILD, "\"s\"");
-    tree_expect(&w,
-                "#2 {id=s,pid=<pid>,node_id=local@127.0.0.1:0,status=running,restart_count=0,started_at=1000,"
-                "spec={id=s,start=function},epoch=7.1};");
-    tree_fini(&w);
-}
 
 static void a_killed_supervisor_does_not_wait_for_a_selector(void **state)
 {
@@ -311,163 +167,8 @@ static void a_pinned_child_waits_for_its_node(void **state)
     tree_fini(&w);
 }
 
-static void events_of_a_lost_node_have_the_fields_that_are_promised(void **state)
-{
-    (void)state;
-    struct tree w;
-    tree_init(&w);
-    w.far_there = true;
-    tree_up(
-        &w,
-        "{ name = \"top\", children = { { id = \"a\", behavior = \"ok\", node_selector = \"round_robin\" }, "
-        "{ id = \"b\", behavior = \"ok\", node_selector = \"round_robin\" }, "
-        "{ id = \"c\", behavior = \"ok\", " ON_FAR " } } }");
-    w.full_events = true;
-    tree_lose_far(&w);
-    tree_expect(
-        &w,
-        "{type=node_failure_detected,supervisor_id=top,node_id=far@10.0.0.2:4000,affected_children=[b,c]};"
-        "{type=child_pending,supervisor_id=top,child_id=c,cause=the node is not known};init b;"
-        "{type=child_migrated,supervisor_id=top,child_id=b,from_node=far@10.0.0.2:4000,"
-        "to_node=local@127.0.0.1:0};");
-    tree_fini(&w);
-}
-
-static void a_start_towards_a_lost_node_fails(void **state)
-{
-    (void)state;
-    struct tree w;
-    tree_init(&w);
-    w.far_there = w.far_holds = true;
-    tree_up(&w, "{ children = {} }");
-    tree_ask(&w, DZ_REQ_START_CHILD, "{ id = \"a\", behavior = \"ok\", " ON_FAR " }");
-    tree_expect(&w, "far spawn a sup_1@local@127.0.0.1:0#7956156453446585/a 2;");
-    tree_lose_far(&w);
-    tree_expect(&w, "#2 !noconnection a ;");
-    tree_far_up(&w, tree_far(&w, "a"));
-    rig_turn(&w.rig);
-    tree_expect(&w, "");
-    tree_fini(&w);
-}
-
-static void a_node_that_refuses_a_restart_is_left(void **state)
-{
-    (void)state;
-    struct tree w;
-    tree_init(&w);
-    w.far_there = true;
-    tree_up(&w, "{ children = { { id = \"a\", behavior = \"ok\", node_selector = \"least_loaded\" }, "
-                "{ id = \"b\", behavior = \"ok\", " ON_FAR " } } }");
-    w.far_error = DZ_ENOCONNECTION;
-    tree_far_end(&w, tree_far(&w, "b"), DZ_REASON_KILLED);
-    rig_turn(&w.rig);
-    tree_expect(&w, "+child_pending b the node is excluded;");
-    tree_fini(&w);
-}
-
-static void a_late_answer_from_afar_is_stopped_there(void **state)
-{
-    (void)state;
-    struct tree w;
-    tree_init(&w);
-    w.far_there = w.far_holds = w.far_disobeys = true;
-    tree_up(&w, "{ children = {} }");
-    tree_ask(&w, DZ_REQ_START_CHILD, "{ id = \"a\", behavior = \"ok\", start_timeout = 100, " ON_FAR " }");
-    rig_pass_ms(&w.rig, 100);
-    tree_expect(&w, "far spawn a sup_1@local@127.0.0.1:0#7956156453446585/a 2;far cancel a;");
-    tree_far_up(&w, tree_far(&w, "a"));
-    rig_turn(&w.rig);
-    tree_expect(&w, "far stop a;");
-    rig_pass_ms(&w.rig, 5000);
-    tree_expect(&w, "far kill a;#2 !timeout a ;");
-    tree_fini(&w);
-}
-
 /* It came back under the same name in a new life: its process is not one of the node the child was placed on.
  */
-static void an_answer_from_another_life_of_the_node_is_not_taken(void **state)
-{
-    (void)state;
-    struct tree w;
-    uint32_t again;
-    tree_init(&w);
-    w.far_there = w.far_holds = true;
-    tree_up(&w, "{ children = {} }");
-    tree_ask(&w, DZ_REQ_START_CHILD, "{ id = \"a\", behavior = \"ok\", " ON_FAR " }");
-    assert_int_equal(dz_nodes_intern(&w.rig.rt.nodes, FAR_NODE, strlen(FAR_NODE), 8, &again), 0);
-    struct tree_far *f = tree_far(&w, "a");
-    f->pid.node = again;
-    tree_far_up(&w, f);
-    rig_turn(&w.rig);
-    tree_expect(&w,
-                "far spawn a sup_1@local@127.0.0.1:0#7956156453446585/a 2;far stop a;#2 !noconnection a ;");
-    tree_fini(&w);
-}
-
-static void a_stop_on_a_lost_node_is_not_waited_for(void **state)
-{
-    (void)state;
-    struct tree w;
-    tree_init(&w);
-    w.far_there = w.far_disobeys = true;
-    tree_up(&w, "{ children = { { id = \"a\", behavior = \"ok\", " ON_FAR " } } }");
-    tree_stop(&w);
-    tree_expect(&w, "far stop a;");
-    tree_lose_far(&w);
-    tree_expect(&w,
-                "+node_failure_detected [a];+child_stopped a node_down;+supervisor_stopped normal;#2 nil;");
-    tree_fini(&w);
-}
-
-/* A process here and one there have the same slot and generation. */
-static struct tree_far *stop_twins(struct tree *w)
-{
-    w->far_there = w->far_disobeys = true;
-    tree_up(w, "{ strategy = \"simple_one_for_one\", node_selector = \"round_robin\", "
-               "child_template = { behavior = \"stubborn\", shutdown_timeout = 100 } }");
-    tree_ask(w, DZ_REQ_START_CHILD, "{}");
-    struct dz_pid here = tree_find(w, "child_1")->pid;
-    w->far_holds = true;
-    tree_ask(w, DZ_REQ_START_CHILD, "{}");
-    struct tree_far *f = tree_far(w, "child_2");
-    f->pid.slot = here.slot;
-    f->pid.gen = here.gen;
-    tree_far_up(w, f);
-    rig_turn(&w->rig);
-    w->rig.wire_error = DZ_ENOCONNECTION; /* nothing reaches it; its end is told by the test */
-    w->rig.len = 0;
-    tree_stop(w);
-    tree_expect(w, "end child_1 shutdown;");
-    return f;
-}
-
-static void stops_on_two_nodes_are_told_apart(void **state)
-{
-    (void)state;
-    struct tree w;
-    tree_init(&w);
-    tree_far_end(&w, stop_twins(&w), DZ_REASON_SHUTDOWN);
-    rig_turn(&w.rig);
-    tree_expect(&w, "+child_stopped child_2 shutdown;");
-    rig_pass_ms(&w.rig, 100);
-    tree_expect(&w, "gone child_1;+child_stopped child_1 killed;+supervisor_stopped normal;#4 nil;");
-    tree_fini(&w);
-}
-
-static void the_end_of_one_twin_leaves_the_other(void **state)
-{
-    (void)state;
-    struct tree w;
-    tree_init(&w);
-    struct tree_far *f = stop_twins(&w);
-    rig_pass_ms(&w.rig, 100);
-    tree_expect(&w, "gone child_1;+child_stopped child_1 killed;");
-    tree_far_end(&w, f, DZ_REASON_SHUTDOWN);
-    rig_turn(&w.rig);
-    tree_expect(&w, "+child_stopped child_2 shutdown;+supervisor_stopped normal;#4 nil;");
-    tree_fini(&w);
-}
-
 /* Nothing that it would do about the loss is done any more. */
 static void the_loss_of_its_parents_node_ends_it(void **state)
 {
@@ -487,18 +188,6 @@ static void the_loss_of_its_parents_node_ends_it(void **state)
     tree_fini(&w);
 }
 
-static void more_nodes_than_fit_the_stack_are_all_seen(void **state)
-{
-    (void)state;
-    struct tree w;
-    tree_init(&w);
-    w.far_there = w.hashes = true;
-    w.idle_nodes = 40;
-    tree_start(&w, "{ name = \"top\", children = { { id = \"a\", behavior = \"ok\", " ON_FAR " } } }");
-    tree_expect(&w, "register top;far spawn a top/a 2;+child_started a;+supervisor_started;#1 <pid>;");
-    tree_fini(&w);
-}
-
 static void without_a_cluster_there_is_only_this_node(void **state)
 {
     (void)state;
@@ -508,38 +197,6 @@ static void without_a_cluster_there_is_only_this_node(void **state)
     w.rig.rt.ports.spawn_far = NULL;
     tree_start(&w, "{ children = { { id = \"a\", behavior = \"ok\", " ON_FAR " } } }");
     tree_expect(&w, "#1 !noconnection a ;");
-    tree_fini(&w);
-}
-
-static void a_killed_supervisor_tells_other_nodes(void **state)
-{
-    (void)state;
-    struct tree w;
-    tree_init(&w);
-    w.far_there = true;
-    tree_up(&w, "{ children = { { id = \"a\", behavior = \"ok\", " ON_FAR " } } }");
-    w.far_holds = true;
-    tree_ask(&w, DZ_REQ_START_CHILD, "{ id = \"b\", behavior = \"ok\", " ON_FAR " }");
-    tree_signal(&w, DZ_MSG_KILL, DZ_REASON_KILLED);
-    tree_expect(&w, "far spawn b sup_1@local@127.0.0.1:0#7956156453446585/b 2;far parent_exit a;far cancel b;"
-                    "#2 !child_start_failed b shutdown;+child_stopped a killed;+supervisor_stopped killed;");
-    tree_fini(&w);
-}
-
-static void the_authority_may_forbid_a_placement(void **state)
-{
-    (void)state;
-    struct tree w;
-    tree_init(&w);
-    tree_up(&w, "{ children = { { id = \"a\", behavior = \"ok\" } } }");
-    w.may_not_place = true;
-    tree_ask(&w, DZ_REQ_START_CHILD, "{ id = \"b\", behavior = \"ok\" }");
-    tree_crash(&w, "a");
-    tree_expect(&w, "#2 !no_available_node b ;end a crash;gone a;+child_pending a no connected node takes "
-                    "new processes;");
-    w.may_not_place = false;
-    rig_pass_ms(&w.rig, 1000);
-    tree_expect(&w, "init a;+child_restarted a 1 crash;");
     tree_fini(&w);
 }
 
@@ -670,15 +327,6 @@ static void a_taken_local_name_refuses_an_inner_supervisor(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_selector_function_gets_the_nodes_and_decides),
-        cmocka_unit_test(a_selector_that_raises_or_answers_nil_leaves_no_node),
-        cmocka_unit_test(a_selector_has_one_second),
-        cmocka_unit_test(a_selector_on_a_busy_worker_is_not_waited_for),
-        cmocka_unit_test(a_selector_is_found_by_its_name),
-        cmocka_unit_test(what_a_start_function_returns_is_the_child),
-        cmocka_unit_test(a_start_function_must_return_a_pid),
-        cmocka_unit_test(a_start_function_that_takes_too_long_is_ended),
-        cmocka_unit_test(a_spec_is_shown_without_its_functions),
         cmocka_unit_test(a_killed_supervisor_does_not_wait_for_a_selector),
         cmocka_unit_test(an_inner_supervisor_stops_with_its_parent),
         cmocka_unit_test(an_inner_supervisor_that_gives_up_is_started_afresh),
@@ -687,19 +335,8 @@ int main(void)
         cmocka_unit_test(a_child_starts_on_another_node),
         cmocka_unit_test(a_lost_nodes_children_move_after_the_loss_was_told),
         cmocka_unit_test(a_pinned_child_waits_for_its_node),
-        cmocka_unit_test(events_of_a_lost_node_have_the_fields_that_are_promised),
-        cmocka_unit_test(a_start_towards_a_lost_node_fails),
-        cmocka_unit_test(a_node_that_refuses_a_restart_is_left),
-        cmocka_unit_test(a_late_answer_from_afar_is_stopped_there),
-        cmocka_unit_test(an_answer_from_another_life_of_the_node_is_not_taken),
-        cmocka_unit_test(a_stop_on_a_lost_node_is_not_waited_for),
-        cmocka_unit_test(stops_on_two_nodes_are_told_apart),
-        cmocka_unit_test(the_end_of_one_twin_leaves_the_other),
         cmocka_unit_test(the_loss_of_its_parents_node_ends_it),
-        cmocka_unit_test(more_nodes_than_fit_the_stack_are_all_seen),
         cmocka_unit_test(without_a_cluster_there_is_only_this_node),
-        cmocka_unit_test(a_killed_supervisor_tells_other_nodes),
-        cmocka_unit_test(the_authority_may_forbid_a_placement),
         cmocka_unit_test(a_superseded_supervisor_does_not_start),
         cmocka_unit_test(a_superseded_child_counts_nowhere),
         cmocka_unit_test(an_inner_supervisor_superseded_while_it_starts_counts_nowhere),

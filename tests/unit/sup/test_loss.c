@@ -1,24 +1,10 @@
 /* Lost nodes, children without a node, lost workers (semantics 7). */
 #include "world.h"
 
-#define AT(id, node, more)                                                                                   \
-    "{ id = \"" id "\", behavior = \"w\", node_selector = { node = \"" node "\" } " more "}"
-#define ON(id, more) "{ id = \"" id "\", behavior = \"w\" " more "}"
-
-static struct world *cluster(const char *spec, uint32_t nodes)
-{
-    struct world *w = world_new(spec);
-    w->node_count = nodes;
-    world_start(w);
-    assert_true(w->ready);
-    world_forget(w);
-    return w;
-}
-
 static void round_robin_places_and_a_lost_node_moves_its_children(void **state)
 {
     (void)state;
-    struct world *w = cluster(
+    struct world *w = world_cluster(
         "{ node_selector = \"round_robin\", restart_intensity = { max_restarts = 0 }, children = { " ON(
             "a", "") ", " ON("b", "") ", " ON("c", "") ", " ON("d", "") ", " ON("e", "") " } }",
         3);
@@ -37,7 +23,7 @@ static void round_robin_places_and_a_lost_node_moves_its_children(void **state)
 static void temporary_children_of_a_lost_node_are_dropped(void **state)
 {
     (void)state;
-    struct world *w = cluster("{ node_selector = \"least_loaded\", children = { " ON("a", "") ", " AT(
+    struct world *w = world_cluster("{ node_selector = \"least_loaded\", children = { " ON("a", "") ", " AT(
                                   "x", "b@h:2", ", restart = \"temporary\"") " } }",
                               2);
     world_lose_node(w, 1);
@@ -49,7 +35,7 @@ static void temporary_children_of_a_lost_node_are_dropped(void **state)
 static void a_significant_child_dropped_with_its_node_is_an_end(void **state)
 {
     (void)state;
-    struct world *w = cluster("{ auto_shutdown = \"any_significant\", children = { " ON("a", "") ", " AT(
+    struct world *w = world_cluster("{ auto_shutdown = \"any_significant\", children = { " ON("a", "") ", " AT(
                                   "s", "b@h:2", ", significant = true") " } }",
                               2);
     world_lose_node(w, 1);
@@ -61,7 +47,7 @@ static void a_significant_child_dropped_with_its_node_is_an_end(void **state)
 static void a_pinned_child_waits_for_its_node_and_returns_to_it(void **state)
 {
     (void)state;
-    struct world *w = cluster("{ children = { " AT("p", "b@h:2", "") ", " ON("a", "") " } }", 2);
+    struct world *w = world_cluster("{ children = { " AT("p", "b@h:2", "") ", " ON("a", "") " } }", 2);
     world_lose_node(w, 1);
     world_expect(w, "+ node_failure 1: p\n+ pending p: the node is not connected\ntimer 969\n");
     world_expect_children(w, "p:pending a:running");
@@ -77,7 +63,7 @@ static void one_for_all_runs_once_for_a_lost_node(void **state)
 {
     (void)state;
     struct world *w =
-        cluster("{ strategy = \"one_for_all\", node_selector = \"round_robin\", children = { " ON(
+        world_cluster("{ strategy = \"one_for_all\", node_selector = \"round_robin\", children = { " ON(
                     "a", "") ", " ON("b", "") ", " ON("c", "") ", " ON("d", "") " } }",
                 2);
     struct dz_sup_stats stats;
@@ -94,7 +80,7 @@ static void rest_for_one_runs_from_the_first_lost_child(void **state)
 {
     (void)state;
     struct world *w =
-        cluster("{ strategy = \"rest_for_one\", node_selector = \"round_robin\", children = { " ON(
+        world_cluster("{ strategy = \"rest_for_one\", node_selector = \"round_robin\", children = { " ON(
                     "a", "") ", " ON("b", "") ", " ON("c", "") " } }",
                 2);
     world_lose_node(w, 1);
@@ -155,76 +141,10 @@ static void held_replacements_of_a_node_that_is_lost_too_select_again(void **sta
     world_delete(w);
 }
 
-static void a_crashed_child_restarts_where_it_ran_or_selects_when_refused(void **state)
-{
-    (void)state;
-    struct world *w = cluster(
-        "{ node_selector = \"round_robin\", restart_intensity = { max_restarts = 2 }, children = { " ON(
-            "a", "") ", " ON("b", "") " } }",
-        3);
-    world_crash(w, "b");
-    world_expect(w, "start b@1\n+ restarted b 1 boom\n");
-    w->refusing = 1;
-    world_crash(w, "b");
-    world_expect(w, "start b@1\nstart b@0\n+ restarted b 2 boom\n");
-    world_delete(w);
-}
-
-static void a_child_without_any_node_is_pending_and_tried_with_backoff(void **state)
-{
-    (void)state;
-    struct world *w =
-        cluster("{ children = { " AT("p", "b@h:2", ", backoff = { initial_ms = 50, jitter = 0 }") " } }", 2);
-    w->refusing = 1;
-    world_crash(w, "p");
-    world_expect(w, "timer 50\n");
-    world_pass(w, 50);
-    world_expect(w, "start p@1\n+ pending p: the node is excluded\ntimer 50\n");
-    world_pass(w, 50);
-    world_expect(w, "start p@1\ntimer 100\n");
-    w->refusing = DZ_SUP_NO_NODE;
-    world_pass(w, 100);
-    world_expect(w, "start p@1\n+ restarted p 1 boom\n");
-    world_delete(w);
-}
-
-static void no_node_at_first_start_is_raised(void **state)
-{
-    (void)state;
-    struct world *w = cluster("{}", 1);
-    world_start_child(w, 1, AT("p", "b@h:2", ""));
-    world_expect(w, "reply 1 no_available_node the node is not known\n");
-    world_start_child(w, 2, "{ id = \"p\", behavior = table, node_selector = { node = \"a@h:1\" } }");
-    world_expect(w, "start p@0\n+ started p\nreply 2 ok p\n");
-    world_delete(w);
-}
-
-static void a_function_selector_is_asked_and_its_answer_checked(void **state)
-{
-    (void)state;
-    struct world *w = cluster("{}", 2);
-    world_start_child(w, 1, "{ id = \"f\", behavior = \"w\", node_selector = function }");
-    world_expect(w, "ask f\n");
-    dz_sup_selected(w->sup, w->now, w->asked, w->nodes, w->node_count, "b@h:2", NULL, 0);
-    world_run(w);
-    world_expect(w, "start f@1\n+ started f\nreply 1 ok f\n");
-    world_start_child(w, 2, "{ id = \"g\", behavior = \"w\", node_selector = function }");
-    dz_sup_selected(w->sup, w->now, w->asked, w->nodes, w->node_count, "z@h:9", NULL, 0);
-    world_run(w);
-    world_expect(w, "ask g\nreply 2 no_available_node the node is not known\n");
-    world_start_child(w, 3, "{ id = \"g\", behavior = \"w\", node_selector = function }");
-    struct dz_buf raised = literal("{ code = \"error\", message = \"bad selector\" }");
-    dz_sup_selected(w->sup, w->now, w->asked, w->nodes, w->node_count, NULL, raised.data, raised.len);
-    world_run(w);
-    world_expect(w, "ask g\nreply 3 no_available_node bad selector\n");
-    dz_buf_fini(&raised);
-    world_delete(w);
-}
-
 static void a_stop_on_a_lost_node_is_done(void **state)
 {
     (void)state;
-    struct world *w = cluster("{ children = { " ON("a", "") ", " AT("b", "b@h:2", "") " } }", 2);
+    struct world *w = world_cluster("{ children = { " ON("a", "") ", " AT("b", "b@h:2", "") " } }", 2);
     w->hold_stops = true;
     world_terminate_child(w, 1, "b");
     world_expect(w, "stop b 5000\n");
@@ -237,7 +157,7 @@ static void a_node_lost_during_shutdown_lets_it_go_on(void **state)
 {
     (void)state;
     struct world *w =
-        cluster("{ children = { " ON("a", "") ", " AT("b", "b@h:2", "") ", " AT("c", "b@h:2", "") " } }", 2);
+        world_cluster("{ children = { " ON("a", "") ", " AT("b", "b@h:2", "") ", " AT("c", "b@h:2", "") " } }", 2);
     w->hold_stops = true;
     world_stop(w, 1, "\"normal\"");
     world_lose_node(w, 1);
@@ -252,7 +172,7 @@ static void a_node_lost_during_shutdown_lets_it_go_on(void **state)
 static void a_node_lost_during_a_round_belongs_to_the_round(void **state)
 {
     (void)state;
-    struct world *w = cluster("{ strategy = \"one_for_all\", children = { " ON("a", "") ", " AT(
+    struct world *w = world_cluster("{ strategy = \"one_for_all\", children = { " ON("a", "") ", " AT(
                                   "b", "b@h:2", "") ", " AT("c", "b@h:2", "") " } }",
                               3);
     w->hold_stops = true;
@@ -338,10 +258,6 @@ int main(void)
         cmocka_unit_test(rest_for_one_runs_from_the_first_lost_child),
         cmocka_unit_test(replacements_start_concurrently_but_64_per_node),
         cmocka_unit_test(held_replacements_of_a_node_that_is_lost_too_select_again),
-        cmocka_unit_test(a_crashed_child_restarts_where_it_ran_or_selects_when_refused),
-        cmocka_unit_test(a_child_without_any_node_is_pending_and_tried_with_backoff),
-        cmocka_unit_test(no_node_at_first_start_is_raised),
-        cmocka_unit_test(a_function_selector_is_asked_and_its_answer_checked),
         cmocka_unit_test(a_stop_on_a_lost_node_is_done),
         cmocka_unit_test(a_node_lost_during_shutdown_lets_it_go_on),
         cmocka_unit_test(a_node_lost_during_a_round_belongs_to_the_round),

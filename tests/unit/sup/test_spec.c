@@ -1,36 +1,6 @@
 /* Specs: defaults, every field, every way to be wrong (api 4). */
-#include "literal.h"
-
-#include "base/err.h"
+#include "spec_text.h"
 #include "sup/intensity.h"
-#include "sup/spec.h"
-#include "term/read.h"
-
-static struct dz_sup_spec *read_spec(const char *text)
-{
-    struct dz_buf term = literal(text);
-    struct dz_sup_spec *spec = NULL;
-    struct dz_spec_error error;
-    if (dz_sup_spec_read(&spec, term.data, term.len, &error) != 0)
-        fail_msg("%s", error.message);
-    dz_buf_fini(&term);
-    return spec;
-}
-
-static void expect_error(const char *text, int code, const char *field, const char *part)
-{
-    struct dz_buf term = literal(text);
-    struct dz_sup_spec *spec = NULL;
-    struct dz_spec_error error;
-    int err = dz_sup_spec_read(&spec, term.data, term.len, &error);
-    dz_buf_fini(&term);
-    assert_int_equal(err, code);
-    assert_int_equal(error.code, code);
-    assert_null(spec);
-    assert_string_equal(error.field, field);
-    if (strstr(error.message, part) == NULL)
-        fail_msg("\"%s\" lacks \"%s\"", error.message, part);
-}
 
 static void an_empty_spec_has_every_default(void **state)
 {
@@ -44,37 +14,6 @@ static void an_empty_spec_has_every_default(void **state)
     assert_int_equal(s->auto_shutdown, DZ_AUTO_NEVER);
     assert_null(s->name);
     assert_false(s->local_only);
-    dz_sup_spec_delete(s);
-}
-
-static void a_child_has_every_default(void **state)
-{
-    (void)state;
-    struct dz_sup_spec *s =
-        read_spec("{ children = { { id = \"a\", behavior = \"w\" }, { id = \"s\", supervisor = \"other\" }, "
-                  "{ id = \"f\", start = function } } }");
-    const struct dz_child_spec *a = s->children[0];
-    assert_string_equal(a->id, "a");
-    assert_string_equal(a->what, "w");
-    assert_int_equal(a->restart, DZ_PERMANENT);
-    assert_false(a->own_selector);
-    assert_false(a->brutal_kill);
-    assert_int_equal(a->shutdown_ms, 5000);
-    assert_int_equal(a->start_local_ms, 5000);
-    assert_int_equal(a->start_remote_ms, 10000);
-    assert_int_equal(a->backoff.initial_ms, 0);
-    assert_int_equal(a->args_len, 1);
-    assert_int_equal(a->args[0], 0x90);
-    const struct dz_child_spec *sup = s->children[1];
-    assert_int_equal(sup->kind, DZ_CHILD_SUPERVISOR);
-    assert_true(sup->shutdown_ms == DZ_TIME_INFINITY);
-    assert_true(sup->start_local_ms == DZ_TIME_INFINITY && sup->start_remote_ms == DZ_TIME_INFINITY);
-    const struct dz_child_spec *f = s->children[2];
-    assert_int_equal(f->kind, DZ_CHILD_FUNCTION);
-    assert_int_equal(f->function.number, 3);
-    assert_true(f->start_local_ms == DZ_TIME_INFINITY);
-    assert_int_equal(f->shutdown_ms, 5000);
-    assert_true(f->local_only && s->local_only);
     dz_sup_spec_delete(s);
 }
 
@@ -118,32 +57,6 @@ static void every_field_is_taken(void **state)
     dz_sup_spec_delete(s);
 }
 
-static void a_child_gives_back_the_bytes_it_was_read_from(void **state)
-{
-    (void)state;
-    struct dz_buf child = literal("{ id = \"a\", behavior = \"w\", args = { 5 } }");
-    struct dz_sup_spec *s = read_spec("{ children = { { id = \"a\", behavior = \"w\", args = { 5 } } } }");
-    assert_int_equal(s->children[0]->source_len, child.len);
-    assert_memory_equal(s->children[0]->source, child.data, child.len);
-    dz_buf_fini(&child);
-    dz_sup_spec_delete(s);
-}
-
-static void significant_children_default_to_temporary(void **state)
-{
-    (void)state;
-    struct dz_sup_spec *s = read_spec("{ auto_shutdown = \"all_significant\", children = { "
-                                      "{ id = \"a\", behavior = \"w\", significant = true } } }");
-    assert_int_equal(s->children[0]->restart, DZ_TEMPORARY);
-    dz_sup_spec_delete(s);
-    expect_error("{ auto_shutdown = \"all_significant\", children = { { id = \"a\", behavior = \"w\", "
-                 "significant = true, "
-                 "restart = \"permanent\" } } }",
-                 DZ_ESPEC, "children[1].significant", "transient");
-    expect_error("{ children = { { id = \"a\", behavior = \"w\", significant = true } } }", DZ_ESPEC,
-                 "children[1].significant", "auto_shutdown");
-}
-
 static void nested_specs_are_checked_before_anything_starts(void **state)
 {
     (void)state;
@@ -156,16 +69,6 @@ static void nested_specs_are_checked_before_anything_starts(void **state)
                  "restart = \"permanant\" } } } } } }",
                  DZ_ESPEC, "children[1].supervisor.children[1].restart",
                  "(child \"x\"): got \"permanant\", expected \"permanent\", \"transient\" or \"temporary\"");
-}
-
-static void unknown_keys_name_the_nearest_known_one(void **state)
-{
-    (void)state;
-    expect_error("{ stratgy = \"one_for_one\" }", DZ_ESPEC, "stratgy", "nearest known key is \"strategy\"");
-    expect_error("{ children = { { id = \"a\", behaviour = \"w\" } } }", DZ_ESPEC, "children[1].behaviour",
-                 "\"behavior\"");
-    expect_error("{ restart_intensity = { max_restart = 1 } }", DZ_ESPEC, "restart_intensity.max_restart",
-                 "\"max_restarts\"");
 }
 
 static void wrong_values_say_what_would_be_valid(void **state)
@@ -238,31 +141,6 @@ static void the_codes_of_misuse_are_their_own(void **state)
     dz_sup_spec_delete(s);
 }
 
-static void args_of_the_template_come_first(void **state)
-{
-    (void)state;
-    struct dz_buf base = literal("{ 1 }"), more = literal("{ 2 = \"b\" }"), none = literal("{}"),
-                  bad = literal("{ x = 1 }");
-    struct dz_buf out;
-    struct dz_spec_error error;
-    char text[64];
-    dz_buf_init(&out);
-    assert_int_equal(dz_spec_join_args(&out, base.data, base.len, more.data, more.len, &error), 0);
-    dz_term_print(out.data, out.len, text, sizeof text);
-    assert_string_equal(text, "{1, nil, \"b\"}");
-    dz_buf_clear(&out);
-    assert_int_equal(dz_spec_join_args(&out, base.data, base.len, none.data, none.len, &error), 0);
-    dz_term_print(out.data, out.len, text, sizeof text);
-    assert_string_equal(text, "{1}");
-    assert_int_equal(dz_spec_join_args(&out, base.data, base.len, bad.data, bad.len, &error), DZ_ESPEC);
-    assert_string_equal(error.field, "args");
-    dz_buf_fini(&base);
-    dz_buf_fini(&more);
-    dz_buf_fini(&none);
-    dz_buf_fini(&bad);
-    dz_buf_fini(&out);
-}
-
 static void errors_travel_as_tables(void **state)
 {
     (void)state;
@@ -282,15 +160,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_empty_spec_has_every_default),
-        cmocka_unit_test(a_child_has_every_default),
         cmocka_unit_test(every_field_is_taken),
-        cmocka_unit_test(a_child_gives_back_the_bytes_it_was_read_from),
-        cmocka_unit_test(significant_children_default_to_temporary),
         cmocka_unit_test(nested_specs_are_checked_before_anything_starts),
-        cmocka_unit_test(unknown_keys_name_the_nearest_known_one),
         cmocka_unit_test(wrong_values_say_what_would_be_valid),
         cmocka_unit_test(the_codes_of_misuse_are_their_own),
-        cmocka_unit_test(args_of_the_template_come_first),
         cmocka_unit_test(errors_travel_as_tables),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

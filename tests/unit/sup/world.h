@@ -19,6 +19,15 @@
 #include "sup/supervisor.h"
 #include "term/read.h"
 
+/* Three children that start in this order. */
+#define WORLD_THREE                                                                                          \
+    "{ children = { { id = \"a\", behavior = \"w\" }, { id = \"b\", behavior = \"w\" }, { id = \"c\", "      \
+    "behavior = \"w\" } } }"
+/* A child of this id, pinned to a node or not; `more` begins with a comma. */
+#define AT(id, node, more)                                                                                   \
+    "{ id = \"" id "\", behavior = \"w\", node_selector = { node = \"" node "\" } " more "}"
+#define ON(id, more) "{ id = \"" id "\", behavior = \"w\" " more "}"
+
 #define WORLD_PROCS 4096
 #define WORLD_NODES 4
 
@@ -363,6 +372,17 @@ static inline void world_start(struct world *w)
 static inline struct world *world_started(const char *spec_text)
 {
     struct world *w = world_new(spec_text);
+    world_start(w);
+    assert_true(w->ready);
+    world_forget(w);
+    return w;
+}
+
+/* The same with so many of its nodes connected. */
+static inline struct world *world_cluster(const char *spec, uint32_t nodes)
+{
+    struct world *w = world_new(spec);
+    w->node_count = nodes;
     world_start(w);
     assert_true(w->ready);
     world_forget(w);

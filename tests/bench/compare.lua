@@ -5,7 +5,8 @@ local uv = dozor.uv
 
 local here = arg[0]:match("^(.*)/[^/]*$") or "."
 
--- figure: the name both programs print; less: smaller is better; target: the ratio performance.md asks for.
+-- figure: the name both programs print; less: smaller is better; target: the ratio performance.md asks for, most: the figure itself;
+-- alone: Erlang has no twin; runs: not more than so many.
 local MEASURES = {
   { id = "P1", name = "local call, integer", figure = "calls_per_s", unit = "/s", target = 5 },
   { id = "P2", name = "local call, map of 10 fields", figure = "calls_per_s", unit = "/s", target = 1.3 },
@@ -25,6 +26,15 @@ local MEASURES = {
   { id = "P12", name = "100,000 children: start", figure = "start_ms", unit = "ms", less = true },
   { id = "P12", name = "100,000 children: crash of one", figure = "crash_ms", unit = "ms", less = true },
   { id = "P12", name = "100,000 children: stop", figure = "stop_ms", unit = "ms", less = true },
+  { id = "P13", name = "remote call, p50", figure = "p50_us", unit = "us", less = true },
+  { id = "P13", name = "the same above the kernel's floor", figure = "over_floor_us", unit = "us", less = true, alone = true, most = 15 },
+  { id = "P14", name = "remote call, 64 callers, integer", figure = "integers_per_s", unit = "/s", target = 4 },
+  { id = "P14", name = "remote call, 64 callers, 1 KB", figure = "kilobytes_per_s", unit = "/s", target = 3 },
+  { id = "P15", name = "remote cast, small", figure = "small_per_s", unit = "/s", target = 2 },
+  { id = "P15", name = "remote cast, 1 KB", figure = "kilobytes_per_s", unit = "/s", target = 1.5 },
+  { id = "P16", name = "kill -9 of a node, 10 of 30 children", figure = "all_running_ms", unit = "ms", less = true, most = 20 },
+  { id = "P17", name = "a node freezes, 10 of 30 children", figure = "all_running_ms", unit = "ms", less = true, most = 4000, runs = 1 },
+  { id = "P18", name = "10,000 children of a lost node", figure = "all_running_ms", unit = "ms", less = true, most = 300 },
   { id = "P19", name = "start to first supervised child", figure = "start_to_first_ms", unit = "ms", less = true },
   { id = "P19", name = "memory of an idle node", figure = "rss_mib", unit = "MiB", less = true },
   { id = "P20", name = "two workers against one", figure = "speedup", unit = "x" },
@@ -91,18 +101,22 @@ end
 local beams = os.tmpname()
 os.remove(beams)
 uv.fs_mkdir(beams, 448)
-local _, erlc = execute("erlc", { "-o", beams, here .. "/erlang/bench.erl", here .. "/erlang/bench_sup.erl" })
+local MODULES = { "bench", "bench_sup", "bench_epmd", "bench_dist" }
+local sources = { "-o", beams }
+for _, name in ipairs(MODULES) do sources[#sources + 1] = here .. "/erlang/" .. name .. ".erl" end
+local _, erlc = execute("erlc", sources)
 assert(erlc == 0, "compare: erlc failed; the package erlang-base has it")
 
 local function run_ours(id)
-  local output, code, first = execute(uv.exepath(), { "run", here .. "/programs/" .. id:lower() .. ".lua", tostring(options.scale) })
+  local output, code, first = execute(uv.exepath(), { "run", "--log-level", "error", here .. "/programs/" .. id:lower() .. ".lua", tostring(options.scale) })
   assert(code == 0, "compare: our " .. id .. " ended with " .. tostring(code))
   return figures(output, first)
 end
 
 local function run_theirs(id)
-  local output, code, first = execute("erl", { "-noshell", "-pa", beams, "-kernel", "logger_level", "none", "-run", "bench",
-    "main", id, string.format("%.6f", options.scale) })
+  local output, code, first = execute("erl", { "-noshell", "-pa", beams, "-start_epmd", "false", "-epmd_module", "bench_epmd",
+    "-bench_dir", beams, "-kernel", "inet_dist_use_interface", "{127,0,0,1}", "logger_level", "none", "-run", "bench", "main", id,
+    string.format("%.6f", options.scale) })
   assert(code == 0, "compare: Erlang's " .. id .. " ended with " .. tostring(code))
   return figures(output, first)
 end
@@ -111,12 +125,12 @@ end
 local samples, order = {}, {}
 for _, m in ipairs(MEASURES) do
   if not samples[m.id] and (not options.only or options.only[m.id]) then
-    samples[m.id] = { ours = {}, theirs = {} }
+    samples[m.id] = { ours = {}, theirs = {}, runs = math.min(options.runs, m.runs or options.runs) }
     order[#order + 1] = m.id
   end
 end
 for _, id in ipairs(order) do
-  for _ = 1, options.runs do
+  for _ = 1, samples[id].runs do
     table.insert(samples[id].ours, run_ours(id))
     table.insert(samples[id].theirs, run_theirs(id))
   end
@@ -135,23 +149,24 @@ local function show(v)
 end
 
 if not options.json then
-  print(string.format("%-4s %-34s %28s %28s %8s %7s", "", "measure", "dozor (min - max)", "OTP (min - max)", "ratio", "target"))
+  print(string.format("%-4s %-36s %28s %28s %8s %7s", "", "measure", "dozor (min - max)", "OTP (min - max)", "ratio", "target"))
 end
 for _, m in ipairs(MEASURES) do
   if samples[m.id] then
     local ours, theirs = column(samples[m.id].ours, m.figure), column(samples[m.id].theirs, m.figure)
-    local a, b = median(ours), median(theirs)
-    local ratio = m.less and b / a or a / b
+    local a, b = median(ours), not m.alone and median(theirs) or nil
+    local ratio = b and (m.less and b / a or a / b)
     if options.json then
       print(dozor.json.encode { id = m.id, name = m.name, ours = a, theirs = b, ratio = ratio, unit = m.unit })
     else
       local function cell(v, list) return string.format("%s (%s - %s)", show(v), show(list[1]), show(list[#list])) end
-      print(string.format("%-4s %-34s %28s %28s %7.2fx %7s  %s", m.id, m.name, cell(a, ours), cell(b, theirs), ratio,
-        m.target and ">=" .. m.target or "", m.unit))
+      print(string.format("%-4s %-36s %28s %28s %8s %7s  %s", m.id, m.name, cell(a, ours), b and cell(b, theirs) or "",
+        b and string.format("%.2fx", ratio) or "", m.target and ">=" .. m.target .. "x" or m.most and "<=" .. m.most or "", m.unit))
     end
   end
 end
 
-for _, file in ipairs { "bench.beam", "bench_sup.beam" } do os.remove(beams .. "/" .. file) end
+local left = uv.fs_scandir(beams)
+for name in function() return uv.fs_scandir_next(left) end do os.remove(beams .. "/" .. name) end
 uv.fs_rmdir(beams)
 dozor.shutdown(0)

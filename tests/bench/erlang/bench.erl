@@ -168,6 +168,7 @@ run("P12", S) ->
     exit(Sup, shutdown),
     receive {'DOWN', Ref, _, _, _} -> ok end,
     result("stop_ms", (now_s() - T2) * 1000);
+run([$P, $1, Digit] = Id, S) when Digit >= $3, Digit =< $8 -> bench_dist:run(Id, S);
 run("P19", _S) ->
     {ok, _} = supervisor_bridge_start({#{}, [#{id => w, start => {?MODULE, start_child, []}}]}),
     result("rss_mib", status_kb("VmRSS") / 1024);

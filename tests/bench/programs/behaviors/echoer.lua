@@ -1,0 +1,2 @@
+-- echoer: answers every call with its message.
+return require("bench").echo

@@ -1,0 +1,2 @@
+-- tally: counts casts; a call gives how many there were.
+return require("bench").counter

@@ -1,6 +1,7 @@
 #include "cluster/envelope.h"
 
 #include <string.h>
+#include "base/assert.h"
 #include "base/err.h"
 #include "proc/names.h"
 
@@ -66,6 +67,7 @@ static int put_name(struct dz_buf *out, const char *name, size_t len)
 int dz_envelope_encode(struct dz_buf *out, const struct dz_envelope_ends *ends, const struct dz_msg *msg,
                        const char *name, size_t name_len)
 {
+    dz_assert(!(msg->flags & DZ_MSG_HOST));
     int err = dz_buf_reserve(out, HEAD + 32 + msg->len);
     err = err ? err : dz_buf_append_u8(out, msg->kind);
     err = err ? err : dz_buf_append_u8(out, msg->flags & DZ_MSG_FAILED);

@@ -35,7 +35,7 @@ enum dz_msg_kind {
     DZ_MSG_DEMONITOR,
     DZ_MSG_ANSWERED,   /* from has the answer to its question `ref`, or wants it no more: nothing is owed */
     DZ_MSG_GET_INFO,   /* ref: answered with the table of dozor.info */
-    DZ_MSG_SPAWN,      /* to a reserved slot: data: struct dz_spawn packed (spawn.h) */
+    DZ_MSG_SPAWN,      /* to a reserved slot: data: struct dz_spawn packed or held (spawn.h) */
     DZ_MSG_PARENT_EXIT,/* the supervisor ended without stopping its children: end now, terminate runs; data: reason */
     DZ_MSG_CHILD_EXIT, /* to a supervisor: its child `from` ended; data: reason; code: enum dz_exit_how */
     /* To a thread itself (slot 0). */
@@ -48,10 +48,12 @@ enum dz_msg_flag {
     DZ_MSG_RESERVED = 2,  /* counted in the slot's `count` and `bytes`; given back when the message is taken */
     DZ_MSG_WIRE = 4,      /* came from another node */
     DZ_MSG_PATIENT = 16,  /* a REPLY for another node whose sender waits for room on the link (dz_send_patiently) */
+    DZ_MSG_HOST = 32,     /* a SPAWN in the form that stays on this host (spawn.h) */
     DZ_MSG_SMALL = 8,     /* the block has room for DZ_MSG_SMALL_ROOM bytes, whatever len says: for a thread's spares (rt.h) */
 };
 
 #define DZ_MSG_SMALL_ROOM 48u
+#define DZ_REPLY_STARTED  1u /* `code` of a REPLY whose value is the pid it comes from */
 
 /* How a process ended, for its supervisor. */
 enum dz_exit_how {

@@ -45,6 +45,28 @@ static struct dz_msg *take_spawn(struct dz_proc *p)
     return NULL;
 }
 
+/* One that was held for this host has room for the answer, which is it then. Takes the SPAWN. */
+static void answer_started(struct dz_thread *t, struct dz_pid pid, struct dz_msg *m)
+{
+    struct dz_buf room = {.data = m->bytes, .cap = m->len, .limit = m->len};
+    struct dz_build b;
+    dz_build_init(&b, &room);
+    if (m->flags & DZ_MSG_HOST)
+        dz_build_pid_of(&b, &t->rt->nodes, pid);
+    if (!(m->flags & DZ_MSG_HOST) || dz_build_done(&b)) {
+        dz_send_pid_reply(t, pid, m->from, m->ref, pid);
+        dz_msg_free(m);
+        return;
+    }
+    m->kind = DZ_MSG_REPLY;
+    m->code = DZ_REPLY_STARTED;
+    m->flags = 0;
+    m->len = (uint32_t)room.len;
+    m->to = m->from;
+    m->from = pid;
+    dz_send_must(t, m);
+}
+
 void dz_process_started(struct dz_thread *t, struct dz_proc *p)
 {
     struct dz_msg *spawn = take_spawn(p);
@@ -53,8 +75,9 @@ void dz_process_started(struct dz_thread *t, struct dz_proc *p)
     if (!spawn)
         return;
     if (spawn->ref)
-        dz_send_pid_reply(t, p->pid, spawn->from, spawn->ref, p->pid);
-    dz_msg_free(spawn);
+        answer_started(t, p->pid, spawn);
+    else
+        dz_msg_free(spawn);
 }
 
 /* --- turns --- */

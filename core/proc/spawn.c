@@ -60,6 +60,54 @@ struct dz_msg *dz_spawn_pack(const struct dz_nodes *nodes, const struct dz_spawn
     return m;
 }
 
+/* Copies what the field points to behind what is there; an absent one stays absent. */
+static const void *keep(uint8_t **at, const void *data, size_t len)
+{
+    const void *kept = *at;
+    if (!data)
+        return NULL;
+    memcpy(*at, data, len);
+    *at += len;
+    return kept;
+}
+
+static struct dz_str keep_str(uint8_t **at, struct dz_str s)
+{
+    return (struct dz_str){keep(at, s.s, s.len), s.len};
+}
+
+static bool is_nil(const uint8_t *term, size_t len)
+{
+    return len == 1 && term[0] == 0xc0;
+}
+
+struct dz_msg *dz_spawn_hold(const struct dz_spawn *s)
+{
+    size_t len = s->name.len + s->function_len + s->args_len + s->spec_len + s->local_name.len + s->global_name.len +
+                 s->child_id.len + s->path.len + s->epoch.len + s->hash.len;
+    struct dz_msg *m = dz_msg_new(DZ_MSG_SPAWN, sizeof *s + len);
+    if (!m)
+        return NULL;
+    struct dz_spawn *held = (struct dz_spawn *)(void *)m->bytes;
+    uint8_t *at = m->bytes + sizeof *s;
+    m->flags = DZ_MSG_HOST;
+    m->code = (uint16_t)s->flags;
+    *held = *s;
+    held->name = keep_str(&at, s->name);
+    held->function = keep(&at, s->function, s->function_len);
+    held->args = is_nil(s->args, s->args_len) ? NULL : keep(&at, s->args, s->args_len);
+    held->args_len = held->args ? s->args_len : 0;
+    held->spec = keep(&at, s->spec, s->spec_len);
+    held->local_name = keep_str(&at, s->local_name);
+    held->global_name = keep_str(&at, s->global_name);
+    held->child_id = keep_str(&at, s->child_id);
+    held->path = keep_str(&at, s->path);
+    held->epoch = keep_str(&at, s->epoch);
+    held->hash = keep_str(&at, s->hash);
+    dz_assert(at <= m->bytes + m->len);
+    return m;
+}
+
 /* A string field, or nil. */
 static int get_str(struct dz_read *r, struct dz_str *out)
 {
@@ -111,6 +159,10 @@ int dz_spawn_unpack(struct dz_nodes *nodes, const struct dz_msg *m, struct dz_sp
     struct dz_read r;
     uint32_t count;
     uint64_t what, flags;
+    if (m->flags & DZ_MSG_HOST) {
+        *s = *dz_spawn_held(m);
+        return 0;
+    }
     memset(s, 0, sizeof *s);
     dz_read_init(&r, m->data, m->len);
     if (dz_read_array(&r, &count) || count != FIELDS)

@@ -1,5 +1,6 @@
-/* spawn.h - the request to make a process, in the one form used on this worker, for another worker and for another node.
- * Owns:    nothing: strings and bytes point into the packed message.
+/* spawn.h - the request to make a process, and the two forms it travels in: a term for another node, the struct itself, with
+ *           what it points to behind it, for a thread of this host.
+ * Owns:    nothing: strings and bytes point into the message.
  * Threads: any.
  * Fails:   DZ_EFORMAT on unpacking what another node sent. */
 #ifndef DZ_PROC_SPAWN_H
@@ -52,8 +53,16 @@ struct dz_spawn {
     struct dz_str hash;       /* SHA-256 of the behaviour file on the asking node, 32 bytes; or absent */
 };
 
-/* A SPAWN message holding all of it; from, ref and to are the caller's to fill. NULL when out of memory. */
+/* A SPAWN message holding all of it, for any node; from, ref and to are the caller's to fill. NULL when out of memory. */
 struct dz_msg *dz_spawn_pack(const struct dz_nodes *nodes, const struct dz_spawn *s);
+/* The same for this host only: no term to write and to read. */
+struct dz_msg *dz_spawn_hold(const struct dz_spawn *s);
+/* Such a message's struct, in place; NULL for one that came as a term. */
+static inline const struct dz_spawn *dz_spawn_held(const struct dz_msg *m)
+{
+    return m->flags & DZ_MSG_HOST ? (const struct dz_spawn *)(const void *)m->bytes : NULL;
+}
+/* Reads either. */
 int dz_spawn_unpack(struct dz_nodes *nodes, const struct dz_msg *m, struct dz_spawn *s);
 
 /* Reserves a slot on `thread` and sends the SPAWN there. The answer is a REPLY (ref) to `from`: the pid, or an error table.

@@ -123,7 +123,7 @@ static int send_ask(struct dz_thread *t, struct dz_supervisor *s, const struct d
                              .args = args.data,
                              .args_len = args.len,
                              .timeout_ms = DZ_DRIVER_ASK_MS};
-    struct dz_msg *m = dz_spawn_pack(&t->rt->nodes, &spawn);
+    struct dz_msg *m = dz_spawn_hold(&spawn);
     int err = m ? 0 : DZ_ENOMEM;
     if (m) {
         m->from = dz_supervisor_pid(s);

@@ -136,9 +136,11 @@ static int send_start(struct dz_thread *t, struct dz_supervisor *s, const struct
 {
     struct dz_rt *rt = t->rt;
     struct dz_place_ports *ports = &s->driver->ports;
-    bool local = dz_nodes_is_self(&rt->nodes, start->node);
-    const char *id = local ? dz_nodes_self_id(&rt->nodes) : dz_nodes_get(&rt->nodes, start->node)->id;
-    struct dz_msg *m = dz_spawn_pack(&rt->nodes, spawn);
+    bool own = dz_nodes_is_self(&rt->nodes, start->node);
+    bool local =
+        own && !ports->place_waits(ports->ctx, spawn->path.s, spawn->path.len, spawn->epoch.s, spawn->epoch.len);
+    const char *id = own ? dz_nodes_self_id(&rt->nodes) : dz_nodes_get(&rt->nodes, start->node)->id;
+    struct dz_msg *m = local ? dz_spawn_hold(spawn) : dz_spawn_pack(&rt->nodes, spawn);
     *refused = false;
     if (!m)
         return DZ_ENOMEM;
@@ -146,8 +148,7 @@ static int send_start(struct dz_thread *t, struct dz_supervisor *s, const struct
     m->ref = p->ref;
     ports->count_placed(ports->ctx, start->node);
     int err;
-    if (local &&
-        !ports->place_waits(ports->ctx, spawn->path.s, spawn->path.len, spawn->epoch.s, spawn->epoch.len)) {
+    if (local) {
         p->inline_supervisor = spawn->what == DZ_SPAWN_SUPERVISOR;
         err = dz_spawn_send(t, worker_for(s, start), &m, &p->cancel);
     } else if (rt->ports.spawn_far) {

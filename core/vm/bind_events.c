@@ -39,7 +39,7 @@ static int spawn_hidden(lua_State *L)
     dz_build_ext(&b, DZ_EXT_FUNCTION, reference, sizeof reference);
     s.function = buf.data;
     s.function_len = buf.len;
-    return dz_bind_spawn_here(L, dz_spawn_pack(&dz_vm_rt(L)->nodes, &s));
+    return dz_bind_spawn_here(L, dz_spawn_hold(&s));
 }
 
 void dz_bind_events_open(lua_State *L)

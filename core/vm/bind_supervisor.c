@@ -18,7 +18,7 @@ static int spawn_supervisor(lua_State *L)
                          .timeout_ms = DZ_INFINITY,
                          .spec = spec->data,
                          .spec_len = spec->len};
-    struct dz_msg *m = dz_spawn_pack(&dz_vm_rt(L)->nodes, &s);
+    struct dz_msg *m = dz_spawn_hold(&s);
     dz_msg_free(spec);
     return dz_bind_spawn_here(L, m);
 }

@@ -36,18 +36,12 @@ static struct dz_spawn sample(struct rig *rig)
                              .hash = {"\xff\0\1", 3}};
 }
 
-static void what_is_packed_comes_out_again(void **state)
+static void assert_is_sample(struct rig *rig, const struct dz_msg *m)
 {
-    (void)state;
-    struct rig rig;
-    struct dz_spawn out;
-    rig_init(&rig);
-    struct dz_spawn in = sample(&rig);
-    struct dz_msg *m = dz_spawn_pack(&rig.rt.nodes, &in);
-    assert_non_null(m);
+    struct dz_spawn in = sample(rig), out;
     assert_int_equal(m->kind, DZ_MSG_SPAWN);
-    assert_int_equal(dz_term_check(m->data, m->len, 0), 0);
-    assert_int_equal(dz_spawn_unpack(&rig.rt.nodes, m, &out), 0);
+    assert_int_equal(m->code, in.flags);
+    assert_int_equal(dz_spawn_unpack(&rig->rt.nodes, m, &out), 0);
     assert_int_equal(out.what, in.what);
     assert_int_equal(out.flags, in.flags);
     assert_str(out.name, "counter");
@@ -63,7 +57,40 @@ static void what_is_packed_comes_out_again(void **state)
     assert_str(out.child_id, "c1");
     assert_str(out.path, "root/c1");
     assert_int_equal(out.epoch.len, 8);
+    assert_int_equal(out.epoch.s[7], 1);
     assert_int_equal(out.hash.len, 3);
+}
+
+static void what_is_packed_comes_out_again(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_init(&rig);
+    struct dz_spawn in = sample(&rig);
+    struct dz_msg *m = dz_spawn_pack(&rig.rt.nodes, &in);
+    assert_non_null(m);
+    assert_int_equal(dz_term_check(m->data, m->len, 0), 0);
+    assert_null(dz_spawn_held(m));
+    assert_is_sample(&rig, m);
+    dz_msg_free(m);
+    rig_fini(&rig);
+}
+
+/* The fields' bytes are the message's: what they were copied from may go. */
+static void what_is_held_for_this_host_comes_out_again(void **state)
+{
+    (void)state;
+    struct rig rig;
+    char name[] = "counter";
+    rig_init(&rig);
+    struct dz_spawn in = sample(&rig);
+    in.name = str(name);
+    struct dz_msg *m = dz_spawn_hold(&in);
+    assert_non_null(m);
+    memset(name, 'x', sizeof name);
+    memset(&in, 0xff, sizeof in);
+    assert_non_null(dz_spawn_held(m));
+    assert_is_sample(&rig, m);
     dz_msg_free(m);
     rig_fini(&rig);
 }
@@ -72,14 +99,17 @@ static void what_is_absent_stays_absent(void **state)
 {
     (void)state;
     struct rig rig;
-    struct dz_spawn in = {.what = DZ_SPAWN_FUNCTION}, out;
+    static const uint8_t nil = 0xc0;
+    struct dz_spawn in = {.what = DZ_SPAWN_FUNCTION, .args = &nil, .args_len = 1}, out;
     rig_init(&rig);
-    struct dz_msg *m = dz_spawn_pack(&rig.rt.nodes, &in);
-    assert_int_equal(dz_spawn_unpack(&rig.rt.nodes, m, &out), 0);
-    assert_true(!out.name.s && !out.local_name.s && !out.global_name.s && !out.child_id.s && !out.path.s);
-    assert_true(!out.epoch.s && !out.hash.s && !out.args && !out.function && !out.spec);
-    assert_true(dz_pid_is_none(out.parent));
-    dz_msg_free(m);
+    struct dz_msg *forms[] = {dz_spawn_pack(&rig.rt.nodes, &in), dz_spawn_hold(&in)};
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(dz_spawn_unpack(&rig.rt.nodes, forms[i], &out), 0);
+        assert_true(!out.name.s && !out.local_name.s && !out.global_name.s && !out.child_id.s && !out.path.s);
+        assert_true(!out.epoch.s && !out.hash.s && !out.args && !out.function && !out.spec);
+        assert_true(dz_pid_is_none(out.parent));
+        dz_msg_free(forms[i]);
+    }
     rig_fini(&rig);
 }
 
@@ -318,6 +348,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_packed_comes_out_again),
+        cmocka_unit_test(what_is_held_for_this_host_comes_out_again),
         cmocka_unit_test(what_is_absent_stays_absent),
         cmocka_unit_test(hostile_bytes_are_refused_or_harmless),
         cmocka_unit_test(random_bytes_are_refused),

@@ -53,19 +53,20 @@ static int behavior_places(lua_State *L)
     return 1;
 }
 
-/* behavior_bind(name or nil, number, table, wants_from, local): the callbacks, for spawning by that name or
- * reference. */
+/* behavior_bind(name or nil, number, table, wants_from, local, counts_args): the callbacks, for spawning by that
+ * name or reference. */
 static int behavior_bind(lua_State *L)
 {
     size_t len = 0;
     bool named = lua_type(L, 1) == LUA_TSTRING;
     const char *name = named ? lua_tolstring(L, 1, &len) : NULL;
-    bool wants_from = lua_toboolean(L, 4), local = lua_toboolean(L, 5);
+    bool wants_from = lua_toboolean(L, 4), local = lua_toboolean(L, 5), counts_args = lua_toboolean(L, 6);
     luaL_checktype(L, 3, LUA_TTABLE);
     lua_settop(L, 3);
     struct dz_handlers *h = dz_handlers_bind(L, dz_vm_state(L), name, len, (uint32_t)lua_tonumber(L, 2));
     h->wants_from = wants_from;
     h->local = local;
+    h->counts_args = counts_args;
     return 0;
 }
 

@@ -128,7 +128,7 @@ static int spawn_here(lua_State *L, struct dz_vm *vm, const struct dz_spawn *s, 
     settle_owner(vm, s, thread, err ? DZ_PID_NONE : co->wait.target);
     if (!err)
         err = bond_early(vm, co, s);
-    if (!err && s->function)
+    if (!err && s->function && !dz_start_is_resolved(vm, co->wait.target))
         dz_function_spawning(L, co->wait.target, ARG_WHAT);
     if (!err)
         return dz_vm_park(L);
@@ -172,7 +172,7 @@ static int spawn(lua_State *L)
     s.args_len = args->len;
     if (!far)
         lua_pushnumber(L, choose(L, vm, &s)); /* before there is a message: it may raise */
-    struct dz_msg *m = dz_spawn_pack(&vm->shared->rt->nodes, &s);
+    struct dz_msg *m = far ? dz_spawn_pack(&vm->shared->rt->nodes, &s) : dz_spawn_hold(&s);
     if (!m) {
         if (!far)
             settle_owner(vm, &s, (uint32_t)lua_tonumber(L, ARG_THREAD), DZ_PID_NONE);
@@ -196,6 +196,24 @@ static void bond_late(lua_State *L, struct dz_vm *vm, struct dz_pid pid, unsigne
         dz_vm_raise(L, err, "%s", dz_err_text(err));
 }
 
+/* Pushes the pid of the process in the reserved slot itself, which has started: its text is the answer. */
+static void push_started(lua_State *L, struct dz_vm *vm, struct dz_co *co, struct dz_proc *p)
+{
+    struct dz_msg *m = co->wait.reply;
+    struct dz_read r;
+    struct dz_value v;
+    co->wait.reply = NULL;
+    dz_process_unwait(vm->thread, p);
+    dz_msg_free(co->held);
+    co->held = m; /* pushing may raise */
+    dz_read_init(&r, m->data, m->len);
+    int err = dz_read_next(&r, &v);
+    dz_assert(!err && v.type == DZ_TERM_PID);
+    dz_ident_push_new(L, v.as.str.bytes, v.as.str.len, m->from);
+    co->held = NULL;
+    dz_msg_free(m);
+}
+
 /* spawn_result(flags) -> pid [, ref]; raises what hindered the start. */
 static int spawn_result(lua_State *L)
 {
@@ -207,14 +225,18 @@ static int spawn_result(lua_State *L)
     struct dz_pid pid = DZ_PID_NONE;
     uint64_t monitor = co->token;
     const struct dz_msg *m = p->wait ? co->wait.reply : NULL;
-    if (!m || (m->flags & DZ_MSG_FAILED))
-        drop_early(p, slot, monitor);
-    dz_wait_result(L); /* raises unless a pid came */
-    if (!dz_vm_to_pid(L, -1, &pid))
-        return dz_vm_raise(L, DZ_EFORMAT, "a spawn was answered without a pid");
-    if (!dz_pid_eq(pid, slot)) {
-        drop_early(p, slot, monitor);
-        bond_late(L, vm, pid, flags, &monitor);
+    if (m && m->code == DZ_REPLY_STARTED && !(m->flags & DZ_MSG_FAILED) && dz_pid_eq(m->from, slot)) {
+        push_started(L, vm, co, p);
+    } else {
+        if (!m || (m->flags & DZ_MSG_FAILED))
+            drop_early(p, slot, monitor);
+        dz_wait_result(L); /* raises unless a pid came */
+        if (!dz_vm_to_pid(L, -1, &pid))
+            return dz_vm_raise(L, DZ_EFORMAT, "a spawn was answered without a pid");
+        if (!dz_pid_eq(pid, slot)) {
+            drop_early(p, slot, monitor);
+            bond_late(L, vm, pid, flags, &monitor);
+        }
     }
     if (!(flags & DZ_SPAWN_MONITOR))
         return 1;

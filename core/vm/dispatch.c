@@ -238,12 +238,8 @@ static int next_of_process(lua_State *L, struct dz_vm *vm, struct dz_co *co)
             vm->pending = p;
             return 0;
         }
-        if (!(p->flags & DZ_PROC_STARTED)) {
-            co->phase = DZ_PHASE_PREPARE;
-            co->stage = 0; /* of the process before, otherwise */
-            lua_rawgeti(L, LUA_REGISTRYINDEX, vm->start);
-            return 1;
-        }
+        if (!(p->flags & DZ_PROC_STARTED))
+            return dz_start_first(L, vm, co);
         struct dz_msg *m = co->turns_left ? dz_process_take(p) : NULL;
         if (!m) {
             detach(co);

@@ -69,11 +69,15 @@ void dz_vm_function_ref(lua_State *L, int idx, uint8_t out[DZ_VM_FUNCTION_BYTES]
     out[12] = lua_istable(L, idx) ? 't' : 'f';
 }
 
+bool dz_function_is_here(const struct dz_vm *vm, const uint8_t bytes[DZ_VM_FUNCTION_BYTES])
+{
+    return get32(bytes) == vm->thread->index && get32(bytes + 4) == vm->generation;
+}
+
 bool dz_vm_function_push(lua_State *L, const uint8_t *bytes, size_t len)
 {
     struct dz_vm *vm = dz_vm_state(L);
-    if (len != DZ_VM_FUNCTION_BYTES || get32(bytes) != vm->thread->index ||
-        get32(bytes + 4) != vm->generation)
+    if (len != DZ_VM_FUNCTION_BYTES || !dz_function_is_here(vm, bytes))
         return false;
     lua_rawgeti(L, LUA_REGISTRYINDEX, vm->functions);
     lua_rawgeti(L, -1, (int)get32(bytes + 8));

@@ -34,6 +34,20 @@ static const struct dz_text *find(struct dz_vm *vm, const char *s, size_t len)
     return e;
 }
 
+void dz_ident_push_new(lua_State *L, const char *text, size_t len, struct dz_pid pid)
+{
+    lua_pushlstring(L, text, len);
+    if (len >= DZ_VM_TEXT_MAX)
+        return;
+    const char *s = lua_tostring(L, -1);
+    struct dz_text *e = &dz_vm_state(L)->texts[slot_of(s)];
+    e->address = s;
+    e->len = (uint32_t)len;
+    e->is_ref = false;
+    e->ref.owner = pid;
+    memcpy(e->text, text, len);
+}
+
 /* The strings are pinned in a table of the state: while an address is here, no other string has it. */
 static struct dz_dest *dest_of(struct dz_vm *vm, const void *string)
 {

@@ -11,6 +11,8 @@
 #include "proc/bond.h"
 #include "term/read.h"
 
+#define FIRST_ARGS 3u
+
 enum stage { STAGE_RESOLVE, STAGE_APPLY, STAGE_GLOBAL, STAGE_RUN };
 
 struct dz_msg *dz_start_spawn_of(const struct dz_proc *p)
@@ -122,6 +124,8 @@ static int resolve(lua_State *L, struct dz_vm *vm, struct dz_co *co, const struc
 {
     if (s->flags & DZ_SPAWN_NO_JIT)
         co->proc->flags |= DZ_PROC_NO_JIT;
+    if (co->proc->kind_state)
+        return 0;
     if (s->what == DZ_SPAWN_BEHAVIOR)
         return resolve_named(L, vm, co, s);
     if (s->what == DZ_SPAWN_TABLE)
@@ -222,6 +226,32 @@ static int prepare(lua_State *L)
         }
     }
     return push_first(L, vm, co, &s);
+}
+
+/* The loop of boot.lua hands on exactly FIRST_ARGS arguments, nil for those that are not there. */
+static bool fits_loop(const struct dz_spawn *s, const struct dz_handlers *h)
+{
+    struct dz_read r;
+    uint32_t count = 0;
+    dz_read_init(&r, s->args, s->args_len);
+    return !h->counts_args && (!s->args || (dz_read_array(&r, &count) == 0 && count <= FIRST_ARGS));
+}
+
+int dz_start_first(lua_State *L, struct dz_vm *vm, struct dz_co *co)
+{
+    const struct dz_msg *m = dz_start_spawn_of(co->proc);
+    const struct dz_spawn *s = m ? dz_spawn_held(m) : NULL;
+    const struct dz_handlers *h = co->proc->kind_state;
+    co->phase = DZ_PHASE_PREPARE;
+    co->stage = STAGE_RESOLVE; /* of the process before, otherwise */
+    if (!s || !h || s->global_name.s || !fits_loop(s, h)) {
+        lua_rawgeti(L, LUA_REGISTRYINDEX, vm->start);
+        return 1;
+    }
+    if (s->flags & DZ_SPAWN_NO_JIT)
+        co->proc->flags |= DZ_PROC_NO_JIT;
+    apply(L, vm, co, s);
+    return push_first(L, vm, co, s);
 }
 
 /* --- the answers --- */
@@ -350,7 +380,7 @@ static int start_other(lua_State *L)
         s.args_len = 0;
     }
     s.flags &= ~(uint32_t)(DZ_SPAWN_LINK | DZ_SPAWN_MONITOR);
-    struct dz_msg *m = dz_spawn_pack(&vm->shared->rt->nodes, &s);
+    struct dz_msg *m = dz_spawn_hold(&s);
     dz_msg_free(spec);
     if (!m)
         return dz_vm_raise(L, DZ_ENOMEM, "out of memory");
@@ -366,11 +396,35 @@ void dz_bind_start_open(lua_State *L)
 
 /* --- the port --- */
 
+/* A behaviour this state knows already is the process's from the beginning. */
+static void resolve_early(struct dz_vm *vm, struct dz_proc *p, const struct dz_spawn *s)
+{
+    struct dz_handlers *h = NULL;
+    const uint8_t *bytes;
+    if (s->what == DZ_SPAWN_BEHAVIOR && s->name.len > 0 && s->name.s[0] != '@')
+        h = handlers_named(vm, s);
+    else if (s->what == DZ_SPAWN_TABLE && function_bytes(s, &bytes) && dz_function_is_here(vm, bytes))
+        h = dz_map_get(&vm->tables, number_of(bytes));
+    if (h)
+        dz_handlers_take(vm, h, p);
+}
+
+bool dz_start_is_resolved(const struct dz_vm *vm, struct dz_pid pid)
+{
+    const struct dz_slot *slot = dz_table_find(&vm->shared->rt->table, pid);
+    /* relaxed: a slot of this thread's own process was reserved here. */
+    return slot && atomic_load_explicit(&slot->thread, memory_order_relaxed) == vm->thread->index && slot->proc &&
+           slot->proc->kind_state;
+}
+
 void dz_vm_spawn(struct dz_thread *t, struct dz_slot *slot, struct dz_msg *msg)
 {
     struct dz_proc *p = dz_zalloc(1, sizeof *p);
     if (p && t->vm) {
+        const struct dz_spawn *held = dz_spawn_held(msg);
         dz_process_init(t, p, &dz_vm_kind, slot, msg->to, msg);
+        if (held)
+            resolve_early(t->vm, p, held);
         return;
     }
     struct dz_buf buf;

@@ -98,6 +98,7 @@ struct dz_handlers {
     int terminate;
     bool local;      /* belongs to this state: its name is spawned nowhere else */
     bool wants_from; /* handle_call has a third parameter */
+    bool counts_args; /* init can tell nil from no argument */
     uint64_t crash_second;
     uint32_t crashes; /* reported in that second */
 };
@@ -216,6 +217,11 @@ void dz_dispatch_take_stop(struct dz_vm *vm, struct dz_proc *p, struct dz_msg *m
 struct dz_msg *dz_start_spawn_of(const struct dz_proc *p);
 /* A process that never started ends: the one that asked is not to fall with it, it gets an answer instead. */
 void dz_start_unlink(struct dz_vm *vm, struct dz_proc *p);
+/* Pushes the first turn of the coroutine's process: its init and arguments when no step of it needs Lua, else the function of
+ * boot.lua that takes the steps. */
+int dz_start_first(lua_State *L, struct dz_vm *vm, struct dz_co *co);
+/* The process of a start just sent knows what it runs: nobody else need keep that. */
+bool dz_start_is_resolved(const struct dz_vm *vm, struct dz_pid pid);
 void dz_bind_start_open(lua_State *L);
 /* init returned (its results are on L): the state is stored, the spawn answered. */
 void dz_start_init_returned(lua_State *L, struct dz_vm *vm, struct dz_co *co);
@@ -299,6 +305,8 @@ void dz_unsent_free(struct dz_co *co);
 
 /* The string at idx (above 0) is a pid that messages went to lately. False: it may be one all the same. */
 bool dz_ident_known(struct dz_vm *vm, lua_State *L, int idx, struct dz_pid *pid);
+/* Pushes the text of a pid that is new to this state and about to be used. */
+void dz_ident_push_new(lua_State *L, const char *text, size_t len, struct dz_pid pid);
 /* From now on it is. Names are not learnt: what they mean changes. */
 void dz_ident_learn(struct dz_vm *vm, lua_State *L, int idx, struct dz_pid pid);
 /* DZ_EXT_PID or DZ_EXT_REF for a well-formed one, else 0. */
@@ -306,6 +314,8 @@ uint8_t dz_ident_ext(struct dz_vm *vm, const char *s, size_t len);
 
 /* --- function.c --- */
 
+/* The reference was given out by this state. */
+bool dz_function_is_here(const struct dz_vm *vm, const uint8_t bytes[DZ_VM_FUNCTION_BYTES]);
 /* The value at idx is what the start of `pid` runs: kept until dz_function_spawned. A number alone keeps nothing. */
 void dz_function_spawning(lua_State *L, struct dz_pid pid, int idx);
 /* The process has it, or never will. Never raises. */

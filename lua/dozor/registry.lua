@@ -56,6 +56,11 @@ local function wants_from(behavior)
   return info.isvararg or info.nparams == nil or info.nparams >= 3
 end
 
+local function counts_args(init)
+  local info = debug.getinfo(init, "u")
+  return info.isvararg or info.nparams == nil
+end
+
 --- What a module's code writes to must be declared: a forgotten `local` would be shared by all processes of the worker.
 local function environment()
   return setmetatable({}, {
@@ -183,7 +188,7 @@ end
 
 local function bind_value(key, name, value, is_local)
   check_behavior(("behaviour '%s'"):format(name), value)
-  core.behavior_bind(key, 0, value, wants_from(value), is_local)
+  core.behavior_bind(key, 0, value, wants_from(value), is_local, counts_args(value.init))
 end
 
 --- Makes the named behaviour known to the core; or returns what the first turn has to do instead.
@@ -211,7 +216,7 @@ end
 function M.bind_table(behavior, number)
   check_behavior("behaviour table", behavior)
   if behavior.jit == false then interpret_table(behavior) end
-  core.behavior_bind(nil, number, behavior, wants_from(behavior), true)
+  core.behavior_bind(nil, number, behavior, wants_from(behavior), true, counts_args(behavior.init))
 end
 
 -- ----------------------------------------------------------------------------------------------------------- public --

@@ -2,7 +2,8 @@
  * Owns:    nothing.
  *
  *   dozor-sim --seed S [--time MS] [--hosts N] [--no-faults] [--no-load] [--trace]   one run
- *   dozor-sim --seeds N [--first S] [--stop]   the runs S .. S + N - 1, with --stop up to the first that fails
+ *   dozor-sim --seeds N [--first S] [--stop | --caught] [--jobs N]
+ *       the runs S .. S + N - 1, several at once; with --stop up to the first that fails, with --caught one has to
  *   dozor-sim --seed S --replay                                                      one run twice: the same hash?
  *   dozor-sim --regressions FILE                                                     the command lines in a file */
 #include <inttypes.h>
@@ -10,21 +11,26 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 #include "sim.h"
+
+#define JOBS_MAX 64u
 
 struct settings {
     struct sim_options run;
     uint64_t seeds;
     bool replay;
     bool stop;
+    bool caught; /* a failure is what is wanted */
+    unsigned jobs;
     const char *regressions;
 };
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: dozor-sim [--seed S | --seeds N [--first S] [--stop] | --regressions FILE] [--time MS] [--hosts N]\n"
-                    "                 [--no-faults] [--no-load] [--trace] [--replay]\n");
+    fprintf(stderr, "usage: dozor-sim [--seed S | --seeds N [--first S] [--stop | --caught] [--jobs N] | --regressions FILE]\n"
+                    "                 [--time MS] [--hosts N] [--no-faults] [--no-load] [--trace] [--replay]\n");
     return 2;
 }
 
@@ -43,6 +49,8 @@ static bool read_words(struct settings *s, int argc, char **argv)
             s->replay = true;
         else if (strcmp(argv[i], "--stop") == 0)
             s->stop = true;
+        else if (strcmp(argv[i], "--caught") == 0)
+            s->stop = s->caught = true;
         else if (!value)
             return false;
         else if (strcmp(argv[i], "--seed") == 0 || strcmp(argv[i], "--first") == 0)
@@ -53,17 +61,20 @@ static bool read_words(struct settings *s, int argc, char **argv)
             s->run.time_ms = strtoull(argv[++i], NULL, 10);
         else if (strcmp(argv[i], "--hosts") == 0)
             s->run.hosts = (unsigned)strtoul(argv[++i], NULL, 10);
+        else if (strcmp(argv[i], "--jobs") == 0)
+            s->jobs = (unsigned)strtoul(argv[++i], NULL, 10);
         else if (strcmp(argv[i], "--regressions") == 0)
             s->regressions = argv[++i];
         else
             return false;
     }
-    return s->run.hosts >= 2 && s->run.hosts <= SIM_HOSTS_MAX;
+    return s->run.hosts >= 2 && s->run.hosts <= SIM_HOSTS_MAX && s->jobs >= 1 && s->jobs <= JOBS_MAX;
 }
 
 static void defaults(struct settings *s)
 {
-    *s = (struct settings){.run = {.seed = 1, .hosts = 5, .time_ms = 60000, .faults = true, .load = true}};
+    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+    *s = (struct settings){.jobs = cpus < 1 ? 1 : cpus > JOBS_MAX ? JOBS_MAX : (unsigned)cpus, .run = {.seed = 1, .hosts = 5, .time_ms = 60000, .faults = true, .load = true}};
 }
 
 static void tell_how_to_replay(const struct sim_options *o)
@@ -73,32 +84,96 @@ static void tell_how_to_replay(const struct sim_options *o)
 }
 
 /* In a process of its own: a run that aborts fails alone. */
+static pid_t begin_apart(const struct sim_options *o)
+{
+    fflush(stdout);
+    pid_t pid = fork();
+    if (pid != 0)
+        return pid;
+    int result = sim_run(o, NULL);
+    fflush(stdout);
+    _exit(result);
+}
+
 static int run_apart(const struct sim_options *o)
 {
     int status = 0;
-    fflush(stdout);
-    pid_t pid = fork();
-    if (pid == 0) {
-        int result = sim_run(o, NULL);
-        fflush(stdout);
-        _exit(result);
+    pid_t pid = begin_apart(o);
+    if (pid > 0 && waitpid(pid, &status, 0) == pid && status == 0)
+        return 0;
+    tell_how_to_replay(o);
+    return 1;
+}
+
+/* --- many seeds, several at once --- */
+
+struct crowd {
+    struct settings *settings;
+    struct { pid_t pid; uint64_t seed; } jobs[JOBS_MAX];
+    uint64_t begun, ended, failures, first_failure;
+};
+
+static uint64_t real_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+static void begin_one(struct crowd *c)
+{
+    struct sim_options o = c->settings->run;
+    unsigned i = 0;
+    while (c->jobs[i].pid)
+        i++;
+    o.seed += c->begun++;
+    c->jobs[i].seed = o.seed;
+    c->jobs[i].pid = begin_apart(&o);
+    if (c->jobs[i].pid < 0) {
+        perror("dozor-sim: fork");
+        exit(2);
     }
-    if (pid < 0 || waitpid(pid, &status, 0) != pid || status != 0) {
-        tell_how_to_replay(o);
-        return 1;
+}
+
+static void end_one(struct crowd *c)
+{
+    int status = 0;
+    pid_t pid = waitpid(-1, &status, 0);
+    for (unsigned i = 0; i < c->settings->jobs; i++) {
+        if (c->jobs[i].pid != pid)
+            continue;
+        c->jobs[i].pid = 0;
+        c->ended++;
+        if (status == 0)
+            return;
+        struct sim_options o = c->settings->run;
+        o.seed = c->jobs[i].seed;
+        tell_how_to_replay(&o);
+        if (c->failures++ == 0 || o.seed < c->first_failure)
+            c->first_failure = o.seed;
     }
-    return 0;
 }
 
 static int run_many(struct settings *s)
 {
-    uint64_t failures = 0, first = s->run.seed;
-    for (uint64_t i = 0; i < s->seeds && !(failures && s->stop); i++) {
-        s->run.seed = first + i;
-        failures += (uint64_t)run_apart(&s->run);
+    struct crowd c = {.settings = s};
+    uint64_t began = real_ms();
+    s->run.quiet = true;
+    for (;;) {
+        bool more = c.begun < s->seeds && !(c.failures && s->stop);
+        if (more && c.begun - c.ended < s->jobs)
+            begin_one(&c);
+        else if (c.begun > c.ended)
+            end_one(&c);
+        else
+            break;
     }
-    printf("%" PRIu64 " seeds, %" PRIu64 " failed\n", s->seeds, failures);
-    return failures > 0;
+    double seconds = (double)(real_ms() - began + 1) / 1000;
+    printf("%" PRIu64 " seeds, %" PRIu64 " failed; %.0f schedules a minute, %.0f simulated seconds a second\n", c.ended,
+           c.failures, (double)c.ended * 60 / seconds, (double)(c.ended * sim_simulated_ms(&s->run)) / 1000 / seconds);
+    if (s->caught && c.failures)
+        printf("caught by seed %" PRIu64 ", the %" PRIu64 ". tried\n", c.first_failure, c.first_failure - s->run.seed + 1);
+    return s->caught ? !c.failures : c.failures > 0;
 }
 
 /* Each line: options, then what it was about behind a '#'. */

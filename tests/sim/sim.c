@@ -122,6 +122,19 @@ static void clean_up(struct sim *sim)
     sim_check_fini(&sim->check);
 }
 
+static void tell(const struct sim *sim, uint64_t carried)
+{
+    printf("seed %" PRIu64 ": %s, %u lives, %" PRIu64 " children started, %" PRIu64 " calls, %" PRIu64 " casts, %" PRIu64
+           " downs, %" PRIu64 " parcels, %" PRIu64 " steps, hash %016" PRIx64 "\n",
+           sim->options.seed, sim->failed ? "FAILED" : "ok", sim->life_count, sim->check.starts, sim->check.calls,
+           sim->check.casts, sim->check.downs, carried, sim->trace.steps, sim->trace.hash);
+}
+
+uint64_t sim_simulated_ms(const struct sim_options *options)
+{
+    return options->time_ms + CALM_MS + END_MS;
+}
+
 int sim_run(const struct sim_options *options, uint64_t *hash)
 {
     struct sim *sim = dz_zalloc_must(1, sizeof *sim);
@@ -141,10 +154,8 @@ int sim_run(const struct sim_options *options, uint64_t *hash)
     clean_up(sim);
     if (!sim->failed && dz_fault_alloc_live() != blocks)
         sim_fail(sim, "%zu blocks of memory were not freed", dz_fault_alloc_live() - blocks);
-    printf("seed %" PRIu64 ": %s, %u lives, %" PRIu64 " children started, %" PRIu64 " calls, %" PRIu64 " casts, %" PRIu64
-           " downs, %" PRIu64 " parcels, %" PRIu64 " steps, hash %016" PRIx64 "\n",
-           options->seed, sim->failed ? "FAILED" : "ok", sim->life_count, sim->check.starts, sim->check.calls,
-           sim->check.casts, sim->check.downs, carried, sim->trace.steps, sim->trace.hash);
+    if (sim->failed || !options->quiet)
+        tell(sim, carried);
     int result = sim->failed;
     if (hash)
         *hash = sim->trace.hash;

@@ -21,6 +21,7 @@ struct sim_options {
     bool trace;
     bool faults;
     bool load;
+    bool quiet; /* says nothing of a run in which all was well */
 };
 
 enum sim_part { SIM_STORM, SIM_CALM, SIM_END };
@@ -43,6 +44,8 @@ struct sim {
 
 /* 0 when everything that must hold did. Prints what failed, and the hash at the end; `hash` may be NULL. */
 int sim_run(const struct sim_options *options, uint64_t *hash);
+/* How much time goes by in such a run. */
+uint64_t sim_simulated_ms(const struct sim_options *options);
 /* Something that must hold did not. */
 void sim_fail(struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));
 #define sim_note(sim, ...) sim_trace_note(&(sim)->trace, __VA_ARGS__)

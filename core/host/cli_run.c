@@ -46,7 +46,7 @@ static int take_node(void *ctx, const char *value, struct dz_buf *why)
     struct dz_config_error error;
     int err = dz_cluster_settings_set_id(&run->cluster, value, &error);
     if (err)
-        dz_buf_printf(why, "%s", error.message);
+        dz_buf_printf(why, "%s", error.message + strlen(error.field) + 2); /* "node: " */
     run->joins = true;
     return err;
 }
@@ -85,27 +85,38 @@ static int take_seeds(void *ctx, const char *value, struct dz_buf *why)
     return DZ_OK;
 }
 
-/* The file's bytes up to the end of the line. */
+/* NULL, or why what was read cannot be a secret. errno is still that of the reading. */
+static const char *check_secret(FILE *f, const char *secret, size_t len)
+{
+    if (!f || ferror(f))
+        return strerror(errno);
+    if (len > SECRET_MAX)
+        return "is longer than 4096 bytes";
+    if (len == 0)
+        return "is empty";
+    return memchr(secret, 0, len) ? "holds a zero byte; a secret is text" : NULL;
+}
+
+/* The file's bytes without the ends of lines behind them. */
 static int take_secret_file(void *ctx, const char *value, struct dz_buf *why)
 {
     struct run *run = ctx;
     char secret[SECRET_MAX + 1];
     FILE *f = fopen(value, "rb");
-    size_t len = f ? fread(secret, 1, SECRET_MAX, f) : 0;
-    if (f)
-        fclose(f);
+    size_t len = f ? fread(secret, 1, sizeof secret, f) : 0;
     while (len > 0 && (secret[len - 1] == '\n' || secret[len - 1] == '\r'))
         len--;
-    if (len == 0) {
-        dz_buf_printf(why, "%s: %s", value, f ? "is empty" : strerror(errno));
-        return DZ_EIO;
+    const char *bad = check_secret(f, secret, len);
+    if (f)
+        fclose(f);
+    if (bad) {
+        dz_buf_printf(why, "%s: %s", value, bad);
+    } else {
+        dz_free(run->cluster.secret);
+        run->cluster.secret = dz_strndup(secret, len);
     }
-    dz_free(run->cluster.secret);
-    run->cluster.secret = memchr(secret, 0, len) ? NULL : dz_strndup(secret, len);
     explicit_bzero(secret, sizeof secret);
-    if (!run->cluster.secret)
-        dz_buf_printf(why, "%s: holds a zero byte; a secret is text", value);
-    return run->cluster.secret ? DZ_OK : DZ_ECONFIG;
+    return bad ? DZ_ECONFIG : run->cluster.secret ? DZ_OK : DZ_ENOMEM;
 }
 
 static int take_behaviors(void *ctx, const char *value, struct dz_buf *why)

@@ -5,6 +5,7 @@
 #include "vm/eval.h"
 
 #include <lauxlib.h>
+#include <lua-cjson.h>
 #include <lua.h>
 #include <lualib.h>
 #include <stdio.h>
@@ -213,14 +214,42 @@ static void take_value(lua_State *L, struct eval *e)
 
 /* --- running --- */
 
+/* What needs no host can be called, the rest only be read. Globals are noted as the registry of behaviours (registry.lua) would
+ * refuse them; the chunk gives the environment for the file and the function that tells the first one written. */
 static const char stand_in[] =
+    "local cjson = require 'cjson'\n"
+    "local function nothing() end\n"
+    "local harmless = {\n"
+    "  ['dozor.now'] = function() return os.clock() * 1000 end,\n"
+    "  ['dozor.node'] = function() return 'local@127.0.0.1:0' end,\n"
+    "  ['dozor.json.encode'] = cjson.encode, ['dozor.json.decode'] = cjson.decode, ['dozor.json.null'] = cjson.null,\n"
+    "  ['dozor.log.debug'] = nothing, ['dozor.log.info'] = nothing, ['dozor.log.warn'] = nothing,\n"
+    "  ['dozor.log.error'] = nothing,\n"
+    "  ['dozor.behaviors.register'] = nothing, ['dozor.selectors.register'] = nothing,\n"
+    "}\n"
     "local function make(path)\n"
     "  return setmetatable({}, {\n"
-    "    __index = function(_, key) return make(path .. '.' .. tostring(key)) end,\n"
+    "    __index = function(_, key)\n"
+    "      local field = path .. '.' .. tostring(key)\n"
+    "      return harmless[field] or make(field)\n"
+    "    end,\n"
     "    __call = function() error(path .. ' cannot be called while the file is checked', 2) end,\n"
     "  })\n"
     "end\n"
-    "package.preload.dozor = function() return make('dozor') end\n";
+    "package.preload.dozor = function() return make('dozor') end\n"
+    "local first\n"
+    "local environment = setmetatable({}, {\n"
+    "  __index = _G,\n"
+    "  __newindex = function(_, key, value)\n"
+    "    if rawget(_G, key) == nil and not first then\n"
+    "      local at = debug.getinfo(2, 'Sl')\n"
+    "      first = (\"%s:%d: assignment to undeclared global '%s' (a forgotten 'local'?)\"):format(at.short_src,\n"
+    "        at.currentline, tostring(key))\n"
+    "    end\n"
+    "    rawset(_G, key, value)\n"
+    "  end,\n"
+    "})\n"
+    "return environment, function() return first end\n";
 
 /* Modules beside the file are found first. */
 static void set_path(lua_State *L, const char *file)
@@ -247,13 +276,17 @@ static int traceback(lua_State *L)
     return 1;
 }
 
-/* The file's value is left on the stack. */
-static void run_file(lua_State *L, struct eval *e)
+/* The file's value is left on the stack. `environment`: where its globals are, or 0. */
+static void run_file(lua_State *L, struct eval *e, int environment)
 {
     lua_pushcfunction(L, traceback);
     if (luaL_loadfile(L, e->path)) {
         e->err = DZ_ESCRIPT;
         lua_error(L);
+    }
+    if (environment) {
+        lua_pushvalue(L, environment);
+        lua_setfenv(L, -2);
     }
     if (lua_pcall(L, 0, 1, -2)) {
         e->err = DZ_ESCRIPT;
@@ -261,14 +294,38 @@ static void run_file(lua_State *L, struct eval *e)
     }
 }
 
+/* What behaviours and specs may not do; a config is nobody's but the launcher's. The file's value is on top. */
+static void check_globals(lua_State *L, struct eval *e, int written)
+{
+    if (lua_istable(L, -1) && has_field(L, "nodes"))
+        return;
+    lua_pushvalue(L, written);
+    lua_call(L, 0, 1);
+    if (!lua_isnil(L, -1)) {
+        e->err = DZ_ESCRIPT;
+        lua_error(L);
+    }
+    lua_pop(L, 1);
+}
+
 static int protected_eval(lua_State *L)
 {
     struct eval *e = lua_touserdata(L, 1);
+    int environment = 0;
     luaL_openlibs(L);
     set_path(L, e->path);
-    if ((e->flags & DZ_EVAL_STAND_IN) && luaL_dostring(L, stand_in))
-        lua_error(L);
-    run_file(L, e);
+    if (e->flags & DZ_EVAL_STAND_IN) {
+        lua_getglobal(L, "package");
+        lua_getfield(L, -1, "preload");
+        lua_pushcfunction(L, luaopen_cjson);
+        lua_setfield(L, -2, "cjson");
+        environment = lua_gettop(L) + 1;
+        if (luaL_dostring(L, stand_in))
+            lua_error(L);
+    }
+    run_file(L, e, environment);
+    if (environment)
+        check_globals(L, e, environment + 1);
     take_value(L, e);
     return 0;
 }
@@ -294,7 +351,8 @@ int dz_eval_file(const char *path, unsigned flags, enum dz_eval_kind *kind, stru
     int failed = lua_cpcall(L, protected_eval, &e);
     if (failed) {
         const char *text = lua_tostring(L, -1);
-        dz_buf_printf(message, "%s", text ? text : "out of memory");
+        bool placed = e.err == DZ_ESCRIPT; /* it says the file and the line itself */
+        dz_buf_printf(message, "%s%s%s", placed ? "" : path, placed ? "" : ": ", text ? text : "out of memory");
         if (!e.err)
             e.err = failed == LUA_ERRMEM ? DZ_ENOMEM : DZ_ESCRIPT;
     }

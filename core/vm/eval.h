@@ -10,7 +10,8 @@
 
 /* Functions become references of no state, tables with an `init` function likewise: to check specs. Else they are refused. */
 #define DZ_EVAL_FUNCTIONS 1u
-/* `require "dozor"` gives a stand-in whose fields may be read but not called: to check behaviours. */
+/* `require "dozor"` gives a stand-in: what needs no host can be called, the rest only be read. A file that is no cluster config
+ * may not write to globals. To check behaviours. */
 #define DZ_EVAL_STAND_IN 2u
 
 enum dz_eval_kind {

@@ -8,6 +8,7 @@ local check = require "dozor.check"
 local M = { public = {} }
 
 local CALLBACKS = { "init", "handle_call", "handle_cast", "handle_info", "terminate" }
+local SETTINGS = { version = "number", jit = "boolean" }
 local is_callback = {}
 for _, name in ipairs(CALLBACKS) do is_callback[name] = true end
 
@@ -45,6 +46,12 @@ local function check_behavior(what, behavior)
     elseif type(field) == "string" and type(value) == "function" then
       local near = meant(field, behavior)
       if near then invalid(what, ("unknown callback '%s'; did you mean '%s'?"):format(field, near), field) end
+    end
+  end
+  for field, wanted in pairs(SETTINGS) do
+    local value = behavior[field]
+    if value ~= nil and type(value) ~= wanted then
+      invalid(what, ("%s must be a %s, got a %s"):format(field, wanted, type(value)), field)
     end
   end
   if type(behavior.init) ~= "function" then invalid(what, "a behaviour has a function init", "init") end

@@ -60,6 +60,16 @@ describe("the registry of behaviours", function()
     raises("bad_argument", dozor.behaviors.register, "spec_bad", 7)
   end)
 
+  it("a version that is no number and a jit that is no boolean are refused by name", function()
+    for field, value in pairs { version = "one", jit = 1 } do
+      local ok, err = pcall(dozor.behaviors.register, "spec_" .. field, server { [field] = value })
+      truthy(not ok, field)
+      equal(err.code, "bad_argument")
+      equal(err.argument, field)
+      equal(dozor.behaviors.has("spec_" .. field), false)
+    end
+  end)
+
   it("a name that is no spec is invalid_spec for supervisor.start", function()
     raises("invalid_spec", dozor.supervisor.start, "worker")
     raises("behavior_not_found", dozor.supervisor.start, "no_such_spec")

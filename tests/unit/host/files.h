@@ -77,8 +77,8 @@ static inline const char *files_all_of(int fd, char *out, size_t size)
 struct capture {
     int saved[3];
     int to[3];
-    char out[16384];
-    char err[16384];
+    char out[65536];
+    char err[65536];
 };
 
 static inline void capture_begin(struct capture *c)

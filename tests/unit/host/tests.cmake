@@ -1,4 +1,4 @@
-set(host_tests api api_answer api_events cbehavior cli config config_read config_up cprocess cselector desk events halt host join
+set(host_tests api api_answer api_events boot cbehavior cli cli_check cli_run cli_up config config_read config_up cprocess cselector desk events halt host join launcher
   plugin ports script service threads values)
 dz_unit_test(host ${host_tests})
 foreach(file ${host_tests})

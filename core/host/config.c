@@ -4,6 +4,7 @@
  * Fails:   with an error that names the field. */
 #include "host/config.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -237,9 +238,21 @@ void dz_cluster_settings_fini(struct dz_cluster_settings *s)
     memset(s, 0, sizeof *s);
 }
 
+/* A name that begins like an address of 127.0.0.0/8 may lead anywhere. */
+static bool is_127(const char *host, size_t len)
+{
+    struct in_addr address;
+    char text[INET_ADDRSTRLEN];
+    if (len >= sizeof text)
+        return false;
+    memcpy(text, host, len);
+    text[len] = 0;
+    return inet_pton(AF_INET, text, &address) == 1 && ntohl(address.s_addr) >> 24 == 127;
+}
+
 bool dz_config_is_loopback(const char *host, size_t len)
 {
-    return (len >= 4 && memcmp(host, "127.", 4) == 0) || (len == 3 && memcmp(host, "::1", 3) == 0) ||
+    return is_127(host, len) || (len == 3 && memcmp(host, "::1", 3) == 0) ||
            (len == 5 && memcmp(host, "[::1]", 5) == 0) || (len == 9 && memcmp(host, "localhost", 9) == 0);
 }
 

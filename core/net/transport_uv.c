@@ -289,9 +289,12 @@ static int connect_to(struct conn *c, const struct sockaddr *address)
     return uv_tcp_connect(&c->connect, &c->tcp, address, on_connect);
 }
 
+/* `localhost` is this machine by definition, whatever a resolver says, or if there is none: plain text is allowed to it. */
 static int parse_numeric(const char *host, uint16_t port, struct sockaddr_storage *out)
 {
     *out = (struct sockaddr_storage){0};
+    if (strcmp(host, "localhost") == 0)
+        host = "127.0.0.1";
     if (uv_ip4_addr(host, port, (struct sockaddr_in *)out) == 0)
         return 0;
     return uv_ip6_addr(host, port, (struct sockaddr_in6 *)out);

@@ -105,6 +105,18 @@ static void build_listening(const char *host, const char *listen, const char *se
         dz_build_kstring(&b, "secret", secret);
 }
 
+static void only_addresses_of_this_machine_are_loopback(void **state)
+{
+    static const char *const here[] = { "127.0.0.1", "127.255.0.9", "::1", "[::1]", "localhost" };
+    static const char *const elsewhere[] = { "127.example.org", "127.0.0.1.example.org", "128.0.0.1", "0.0.0.0", "::", "",
+                                             "localhost.example.org", "127." };
+    (void)state;
+    for (size_t i = 0; i < sizeof here / sizeof here[0]; i++)
+        assert_true(dz_config_is_loopback(here[i], strlen(here[i])));
+    for (size_t i = 0; i < sizeof elsewhere / sizeof elsewhere[0]; i++)
+        assert_false(dz_config_is_loopback(elsewhere[i], strlen(elsewhere[i])));
+}
+
 static void off_loopback_a_secret_of_32_bytes_is_needed(void **state)
 {
     static const struct {
@@ -192,6 +204,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_cluster_map_gives_every_setting_and_comes_back_the_same, setup, teardown),
         cmocka_unit_test_setup_teardown(an_unknown_key_names_the_nearest_known_one, setup, teardown),
         cmocka_unit_test_setup_teardown(a_malformed_seed_is_named_with_its_place, setup, teardown),
+        cmocka_unit_test(only_addresses_of_this_machine_are_loopback),
         cmocka_unit_test_setup_teardown(off_loopback_a_secret_of_32_bytes_is_needed, setup, teardown),
         cmocka_unit_test_setup_teardown(times_that_contradict_each_other_are_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(an_option_is_the_same_from_the_command_line_and_from_a_map, setup, teardown),

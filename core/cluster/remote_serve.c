@@ -460,6 +460,30 @@ void dz_remote_drop_served(struct dz_remote *r, uint32_t node)
     }
 }
 
+static bool is_at_or_above(const struct dz_place_key *upper, const struct dz_place_key *lower)
+{
+    return upper->path_len <= lower->path_len && memcmp(upper->path, lower->path, upper->path_len) == 0 &&
+           (upper->path_len == lower->path_len || lower->path[upper->path_len] == '/');
+}
+
+/* A newer start that is held as well makes this one old: it would have to be ended before that can go on. */
+static bool is_outdone(struct dz_remote *r, const struct served *s, const struct dz_place_key *key)
+{
+    bool outdone = false;
+    struct dz_spawn spawn;
+    pthread_mutex_lock(&r->lock);
+    dz_list_each (&r->served_list, it) {
+        const struct served *other = dz_list_entry(it, struct served, all);
+        if (outdone || other == s || !other->held || dz_spawn_unpack(&r->cluster->rt->nodes, other->held, &spawn))
+            continue;
+        struct dz_place_key theirs = {spawn.path.s, spawn.path.len, spawn.epoch.s, spawn.epoch.len};
+        outdone = is_at_or_above(&theirs, key) &&
+                  dz_epoch_compare(theirs.epoch, theirs.epoch_len, key->epoch, key->epoch_len) > 0;
+    }
+    pthread_mutex_unlock(&r->lock);
+    return outdone;
+}
+
 /* The older copies are gone, or a newer placement came meanwhile: it starts, or is refused. True: the record
  * is gone. */
 static bool try_held(struct dz_remote *r, struct served *s)
@@ -471,6 +495,8 @@ static bool try_held(struct dz_remote *r, struct served *s)
     dz_assert(!err); /* unpacked before */
     struct dz_place_key key = {spawn.path.s, spawn.path.len, spawn.epoch.s, spawn.epoch.len};
     err = dz_places_may(c, &key);
+    if (!err && is_outdone(r, s, &key))
+        err = DZ_ESUPERSEDED;
     olds = err ? 0 : dz_places_wait(c, &key);
     if (olds)
         return false;

@@ -1,35 +1,4 @@
-#include "world.h"
-
-/* An epoch of up to three numbers below 256. */
-static size_t make_epoch(char *out, int depth, const uint8_t *numbers)
-{
-    memset(out, 0, (size_t)depth * 8);
-    for (int i = 0; i < depth; i++)
-        out[i * 8 + 7] = (char)numbers[i];
-    return (size_t)depth * 8;
-}
-
-static void place(struct world *w, int i, const struct actor *a, const char *path, int depth, uint8_t n0,
-                  uint8_t n1, uint8_t n2)
-{
-    char epoch[24];
-    size_t len = make_epoch(epoch, depth, (uint8_t[]){n0, n1, n2});
-    assert_int_equal(dz_cluster_placed(w->hosts[i].cluster, path, strlen(path), epoch, len, a->proc.pid), 0);
-}
-
-static void separate(struct world *w)
-{
-    mem_net_cut(&w->net, 0, 1, true);
-    world_run(w, 4000);
-    for (int i = 0; i < w->count; i++)
-        w->hosts[i].rig.len = 0;
-}
-
-static void meet(struct world *w)
-{
-    mem_net_cut(&w->net, 0, 1, false);
-    world_run(w, 50);
-}
+#include "copies.h"
 
 static void of_two_copies_that_meet_the_newer_one_remains(void **state)
 {
@@ -37,11 +6,12 @@ static void of_two_copies_that_meet_the_newer_one_remains(void **state)
     (void)state;
     world_init(&w, 2);
     world_mesh(&w);
-    separate(&w);
+    world_separate(&w);
+    world_forget(&w);
     struct actor *a = host_actor(&w, 0, 'A'), *b = host_actor(&w, 1, 'B');
     place(&w, 0, a, "r/c", 2, 1, 5, 0);
     place(&w, 1, b, "r/c", 2, 1, 6, 0);
-    meet(&w);
+    world_meet(&w);
     host_expect(&w, 0, "up b healed;A stop superseded;A terminate superseded;A gone;");
     host_expect(&w, 1, "up a healed;");
     world_fini(&w);
@@ -54,11 +24,12 @@ static void a_newer_supervisor_ends_what_an_older_one_placed_elsewhere(void **st
     (void)state;
     world_init(&w, 2);
     world_mesh(&w);
-    separate(&w);
+    world_separate(&w);
+    world_forget(&w);
     struct actor *a = host_actor(&w, 0, 'A'), *b = host_actor(&w, 1, 'B');
     place(&w, 0, a, "r/s/c", 3, 1, 2, 9);
     place(&w, 1, b, "r/s", 2, 1, 3, 0);
-    meet(&w);
+    world_meet(&w);
     host_expect(&w, 0, "up b healed;A stop superseded;A terminate superseded;A gone;");
     host_expect(&w, 1, "up a healed;");
     dz_cluster_stats(w.hosts[0].cluster, &stats);
@@ -72,46 +43,18 @@ static void of_two_alike_the_one_on_the_lower_node_remains(void **state)
     (void)state;
     world_init(&w, 2);
     world_mesh(&w);
-    separate(&w);
+    world_separate(&w);
+    world_forget(&w);
     struct actor *a = host_actor(&w, 0, 'A'), *b = host_actor(&w, 1, 'B');
     place(&w, 0, a, "r", 1, 1, 0, 0);
     place(&w, 1, b, "r", 1, 1, 0, 0);
-    meet(&w);
+    world_meet(&w);
     host_expect(&w, 0, "up b healed;");
     host_expect(&w, 1, "up a healed;B stop superseded;B terminate superseded;B gone;");
     world_fini(&w);
 }
 
-static void a_root_that_starts_later_is_newer_than_all_heard_of(void **state)
-{
-    struct world w;
-    (void)state;
-    world_init(&w, 2);
-    uint64_t first = dz_cluster_root_epoch(w.hosts[0].cluster, "r", 1);
-    uint64_t second = dz_cluster_root_epoch(w.hosts[0].cluster, "r", 1);
-    assert_true(second > first);
-    struct actor *a = host_actor(&w, 0, 'A');
-    place(&w, 0, a, "r", 1, 255, 0, 0);
-    world_mesh(&w);
-    assert_true(dz_cluster_root_epoch(w.hosts[1].cluster, "r", 1) > 255);
-    uint64_t unnamed = dz_cluster_root_epoch(w.hosts[1].cluster, "sup_1@b@h:1", 11);
-    assert_int_equal(dz_cluster_root_epoch(w.hosts[1].cluster, "sup_1@b@h:1", 11), unnamed);
-    world_fini(&w);
-}
-
 /* Two sides of a partition start a root of one name: whoever meets a child of the other has to know which root it is of. */
-static void two_nodes_never_give_one_number_to_a_root(void **state)
-{
-    struct world w;
-    (void)state;
-    world_init(&w, 2);
-    world_mesh(&w);
-    for (int i = 0; i < 20; i++)
-        assert_int_not_equal(dz_cluster_root_epoch(w.hosts[0].cluster, "r", 1),
-                             dz_cluster_root_epoch(w.hosts[1].cluster, "r", 1));
-    world_fini(&w);
-}
-
 static void many_placements_and_names_come_in_parts(void **state)
 {
     struct world w;
@@ -204,8 +147,6 @@ int main(void)
         cmocka_unit_test(of_two_copies_that_meet_the_newer_one_remains),
         cmocka_unit_test(a_newer_supervisor_ends_what_an_older_one_placed_elsewhere),
         cmocka_unit_test(of_two_alike_the_one_on_the_lower_node_remains),
-        cmocka_unit_test(a_root_that_starts_later_is_newer_than_all_heard_of),
-        cmocka_unit_test(two_nodes_never_give_one_number_to_a_root),
         cmocka_unit_test(many_placements_and_names_come_in_parts),
         cmocka_unit_test(the_verdict_travels_before_its_consequences),
         cmocka_unit_test(a_stale_verdict_does_not_end_the_session_of_a_node_that_came_back),

@@ -1,85 +1,4 @@
-#include "../base/check.h"
-#include <stdio.h>
-#include <string.h>
-#include "cluster/cluster.h"
-#include "cluster/membership.h"
-
-static const struct dz_detector_settings settings = {500, 1500, 3000, 10000};
-
-struct script {
-    struct dz_membership m;
-    char text[4096];
-    bool quiet; /* no heartbeats and changes in the trace */
-};
-
-static void note(struct script *s, const struct dz_membership_action *a)
-{
-    static const char *const names[] = {
-        [DZ_MEMBER_DIAL] = "dial",   [DZ_MEMBER_FORGET] = "forget",  [DZ_MEMBER_UP] = "up",
-        [DZ_MEMBER_LOST] = "lost",   [DZ_MEMBER_HEARTBEAT] = "beat", [DZ_MEMBER_GOSSIP] = "gossip",
-        [DZ_MEMBER_PROBE] = "probe", [DZ_MEMBER_CHANGED] = "is",
-    };
-    size_t len = strlen(s->text);
-    if (s->quiet &&
-        (a->type == DZ_MEMBER_HEARTBEAT || a->type == DZ_MEMBER_CHANGED || a->type == DZ_MEMBER_GOSSIP))
-        return;
-    char tail[80] = "";
-    if (a->type == DZ_MEMBER_LOST)
-        snprintf(tail, sizeof tail, "%s%s%s", a->close ? " close" : "", a->announce ? " announce" : "",
-                 a->verdict ? " verdict" : "");
-    else if (a->type == DZ_MEMBER_PROBE)
-        snprintf(tail, sizeof tail, " by %u", (unsigned)a->peer);
-    snprintf(s->text + len, sizeof s->text - len, "%s %c%s%s%s;", names[a->type], a->node->id[0],
-             a->reason ? " " : "", a->reason ? a->reason : "", tail);
-}
-
-static void take(struct script *s)
-{
-    const struct dz_membership_action *a;
-    while ((a = dz_membership_next_action(&s->m)) != NULL)
-        note(s, a);
-}
-
-#define expect(s, trace)                                                                                     \
-    do {                                                                                                     \
-        take(s);                                                                                             \
-        assert_string_equal((s)->text, trace);                                                               \
-        (s)->text[0] = 0;                                                                                    \
-    } while (0)
-
-static void begin(struct script *s, const struct dz_placement_authority *authority)
-{
-    memset(s, 0, sizeof *s);
-    s->quiet = true;
-    assert_int_equal(dz_membership_init(&s->m, "a@h:1", &settings, authority, 0), 0);
-}
-
-static void end(struct script *s)
-{
-    dz_membership_fini(&s->m);
-}
-
-static void session(struct script *s, const char *id, uint64_t peer, uint64_t incarnation, uint64_t now)
-{
-    struct dz_peer_info info = {.id = id, .incarnation = incarnation, .birth = incarnation};
-    assert_non_null(dz_membership_session(&s->m, peer, &info, now));
-}
-
-static void up(struct script *s, const char *id, uint64_t peer, uint64_t incarnation, uint64_t now)
-{
-    session(s, id, peer, incarnation, now);
-    dz_membership_exchanged(&s->m, peer, now);
-    take(s);
-    s->text[0] = 0;
-}
-
-static void tick_until(struct script *s, uint64_t from, uint64_t to)
-{
-    for (uint64_t now = from; now <= to; now += 100) {
-        dz_membership_tick(&s->m, now);
-        take(s);
-    }
-}
+#include "script.h"
 
 static void nodes_learnt_from_a_peer_are_dialled_once(void **state)
 {
@@ -290,30 +209,6 @@ static void a_verdict_of_another_node_counts_unless_the_node_came_back_since(voi
     end(&s);
 }
 
-static void start_is_settled_when_all_seeds_and_theirs_were_met_or_failed(void **state)
-{
-    struct script s;
-    (void)state;
-    begin(&s, NULL);
-    assert_true(dz_membership_is_settled(&s.m));
-    assert_int_equal(dz_membership_seed(&s.m, "b@h:2", 0), 0);
-    assert_int_equal(dz_membership_seed(&s.m, "c@h:3", 0), 0);
-    assert_false(dz_membership_is_settled(&s.m));
-    dz_membership_failed(&s.m, "c@h:3", DZ_REFUSAL_CONNECT, 1);
-    session(&s, "b@h:2", 1, 7, 1);
-    assert_false(dz_membership_is_settled(&s.m));
-    dz_membership_learnt(&s.m, "d@h:4", 5, 1, 1);
-    dz_membership_exchanged(&s.m, 1, 1);
-    assert_false(dz_membership_is_settled(&s.m));
-    dz_membership_failed(&s.m, "d@h:4", DZ_REFUSAL_CONNECT, 2);
-    assert_true(dz_membership_is_settled(&s.m));
-    expect(&s, "dial b;dial c;dial d;up b joined;forget d;");
-    dz_membership_tick(&s.m, 3);
-    assert_null(dz_membership_find(&s.m, "d@h:4", 5));
-    assert_non_null(dz_membership_find(&s.m, "c@h:3", 5));
-    end(&s);
-}
-
 static void a_node_that_is_turned_away_has_status_refused(void **state)
 {
     struct script s;
@@ -383,7 +278,6 @@ int main(void)
         cmocka_unit_test(a_life_that_flaps_is_kept_out_for_a_while),
         cmocka_unit_test(the_authority_decides_what_the_detector_suggests),
         cmocka_unit_test(a_verdict_of_another_node_counts_unless_the_node_came_back_since),
-        cmocka_unit_test(start_is_settled_when_all_seeds_and_theirs_were_met_or_failed),
         cmocka_unit_test(a_node_that_is_turned_away_has_status_refused),
         cmocka_unit_test(lost_nodes_are_dialled_for_an_hour_and_then_forgotten),
         cmocka_unit_test(everybody_connected_gets_heartbeats_and_now_and_then_the_list),

@@ -131,8 +131,7 @@ static inline void host_init(struct world *w, int index)
     h->index = index;
     h->done = h->stopped = 0;
     h->has_hash = false;
-    snprintf(h->id, sizeof h->id, "%c%s@127.0.0.1:%d", 'a' + index % 26, index < 26 ? "" : "x",
-             4000 + index);
+    snprintf(h->id, sizeof h->id, "%c%s@127.0.0.1:%d", 'a' + index % 26, index < 26 ? "" : "x", 4000 + index);
     struct dz_ports *p = &h->rig.rt.ports;
     p->wire = world_wire;
     p->wire_named = world_wire_named;
@@ -213,6 +212,28 @@ static inline void world_mesh(struct world *w)
         w->hosts[i].rig.len = 0;
         w->hosts[i].rig.journal[0] = 0;
     }
+}
+
+/* What was written down so far. */
+static inline void world_forget(struct world *w)
+{
+    for (int i = 0; i < w->count; i++) {
+        w->hosts[i].rig.len = 0;
+        w->hosts[i].rig.journal[0] = 0;
+    }
+}
+
+/* Hosts 0 and 1 lose each other. */
+static inline void world_separate(struct world *w)
+{
+    mem_net_cut(&w->net, 0, 1, true);
+    world_run(w, 4000);
+}
+
+static inline void world_meet(struct world *w)
+{
+    mem_net_cut(&w->net, 0, 1, false);
+    world_run(w, 50);
 }
 
 #define host_expect(w, i, text) rig_expect(&(w)->hosts[i].rig, text)

@@ -83,16 +83,21 @@ static int check_behavior(const char *path, const struct dz_buf *fields)
     return code ? DZ_EXIT_FAILED : good(path, "a behaviour");
 }
 
-static int check_spec(const char *path, const uint8_t *data, size_t len, const char *where)
+/* Where problems are: the file, and which of its specs. */
+struct place {
+    const char *path;
+    char spec[48];
+};
+
+static void tell_of_spec(void *ctx, const struct dz_spec_error *error)
 {
-    struct dz_spec_error error;
-    struct dz_sup_spec *spec = NULL;
-    int err = dz_sup_spec_read(&spec, data, len, &error);
-    if (!err) {
-        dz_sup_spec_delete(spec);
-        return 0;
-    }
-    return dz_cli_fail(DZ_EXIT_FAILED, "%s: %s%s: %s", path, where, dz_err_name(err), error.message);
+    const struct place *p = ctx;
+    dz_cli_fail(DZ_EXIT_FAILED, "%s: %s%s: %s", p->path, p->spec, dz_err_name(error->code), error->message);
+}
+
+static int check_spec(struct place *p, const uint8_t *data, size_t len)
+{
+    return dz_sup_spec_check(data, len, tell_of_spec, p) ? DZ_EXIT_FAILED : 0;
 }
 
 static int check_specs(const char *path, const struct dz_config_term *specs)
@@ -106,21 +111,24 @@ static int check_specs(const char *path, const struct dz_config_term *specs)
     for (uint32_t i = 0; i < count; i++) {
         const uint8_t *data;
         size_t len;
-        char where[48];
-        snprintf(where, sizeof where, "supervisors[%u]: ", i + 1);
+        struct place p = { .path = path };
+        snprintf(p.spec, sizeof p.spec, "supervisors[%u]: ", i + 1);
         if (dz_read_skip(&r, &data, &len) == DZ_OK)
-            code |= check_spec(path, data, len, where);
+            code |= check_spec(&p, data, len);
     }
     return code;
+}
+
+static void tell_of_config(void *ctx, const struct dz_config_error *error)
+{
+    dz_cli_fail(DZ_EXIT_FAILED, "%s: %s: %s", (const char *)ctx, dz_err_name(error->code), error->message);
 }
 
 static int check_config(const char *path, const struct dz_buf *value)
 {
     struct dz_up_settings up;
-    struct dz_config_error error;
-    int err = dz_up_settings_read(&up, value->data, value->len, &error);
-    int code = err ? dz_cli_fail(DZ_EXIT_FAILED, "%s: %s: %s", path, dz_err_name(err), error.message)
-                   : check_specs(path, &up.supervisors);
+    int err = dz_up_settings_check(&up, value->data, value->len, tell_of_config, (void *)(uintptr_t)path);
+    int code = (err ? DZ_EXIT_FAILED : 0) | check_specs(path, &up.supervisors);
     dz_up_settings_fini(&up);
     return code ? code : good(path, "a cluster config");
 }
@@ -138,7 +146,7 @@ static int check_value(const char *path, const struct dz_buf *value)
         !dz_read_find(value->data, value->len, "child_template", &r))
         return bad(path, "is none of: a behaviour (init, handle_call, ...), a supervisor spec (children or child_template), "
                          "a cluster config (nodes)");
-    int code = check_spec(path, value->data, value->len, "");
+    int code = check_spec(&(struct place){ .path = path }, value->data, value->len);
     return code ? code : good(path, "a supervisor spec");
 }
 

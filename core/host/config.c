@@ -84,14 +84,9 @@ void dz_host_settings_init(struct dz_host_settings *s)
     s->log_level = DZ_LOG_INFO;
 }
 
-int dz_host_settings_read(struct dz_host_settings *s, const uint8_t *data, size_t len, const char *path,
-                          struct dz_config_error *error)
+int dz_host_settings_read(struct dz_host_settings *s, struct dz_config_reader *x, struct dz_read *r)
 {
-    struct dz_config_reader x;
-    struct dz_read r;
-    dz_config_reader_init(&x, error, path);
-    dz_read_init(&r, data, len);
-    return dz_config_read_table(&x, &r, "the host options", host_fields, HOST_FIELDS, s);
+    return dz_config_read_table(x, r, "the host options", host_fields, HOST_FIELDS, s);
 }
 
 static bool same_option(const char *option, const char *name)
@@ -317,25 +312,20 @@ int dz_cluster_settings_check(struct dz_cluster_settings *s, struct dz_config_re
     return err ? err : check_times(s, x);
 }
 
-int dz_cluster_settings_read_part(struct dz_cluster_settings *s, const uint8_t *data, size_t len, const char *path,
-                                  struct dz_config_error *error)
+int dz_cluster_settings_read_part(struct dz_cluster_settings *s, struct dz_config_reader *x, struct dz_read *r)
 {
-    struct dz_config_reader x;
-    struct dz_read r;
-    dz_config_reader_init(&x, error, path);
-    dz_read_init(&r, data, len);
-    return dz_config_read_table(&x, &r, "a cluster configuration", cluster_fields, CLUSTER_FIELDS, s);
+    return dz_config_read_table(x, r, "a cluster configuration", cluster_fields, CLUSTER_FIELDS, s);
 }
 
 int dz_cluster_settings_read(struct dz_cluster_settings *s, const uint8_t *data, size_t len, const char *path,
                              struct dz_config_error *error)
 {
-    int err = dz_cluster_settings_read_part(s, data, len, path, error);
-    if (err)
-        return err;
     struct dz_config_reader x;
+    struct dz_read r;
     dz_config_reader_init(&x, error, path);
-    return dz_cluster_settings_check(s, &x);
+    dz_read_init(&r, data, len);
+    int err = dz_cluster_settings_read_part(s, &x, &r);
+    return err ? err : dz_cluster_settings_check(s, &x);
 }
 
 int dz_cluster_settings_set_id(struct dz_cluster_settings *s, const char *id, struct dz_config_error *error)

@@ -23,9 +23,8 @@ struct dz_host_settings {
 };
 
 void dz_host_settings_init(struct dz_host_settings *s);
-/* The map `host = {}` of a cluster config; `path` names it in errors. */
-int dz_host_settings_read(struct dz_host_settings *s, const uint8_t *data, size_t len, const char *path,
-                          struct dz_config_error *error);
+/* The map `host = {}` of a cluster config, at r. */
+int dz_host_settings_read(struct dz_host_settings *s, struct dz_config_reader *x, struct dz_read *r);
 /* One option by name and text, as the command line gives it; `max_turn_ms` and `max-turn-ms` are the same.
  * DZ_EEXIST, without a description, when the name is none of a host's. */
 int dz_host_settings_set(struct dz_host_settings *s, const char *name, const char *value, struct dz_config_error *error);
@@ -58,8 +57,7 @@ void dz_cluster_settings_fini(struct dz_cluster_settings *s);
 int dz_cluster_settings_read(struct dz_cluster_settings *s, const uint8_t *data, size_t len, const char *path,
                              struct dz_config_error *error);
 /* The same without the checks of the whole: a common part that gets its node id later. */
-int dz_cluster_settings_read_part(struct dz_cluster_settings *s, const uint8_t *data, size_t len, const char *path,
-                                  struct dz_config_error *error);
+int dz_cluster_settings_read_part(struct dz_cluster_settings *s, struct dz_config_reader *x, struct dz_read *r);
 /* The same as a map again, for cluster.start in another process. */
 int dz_cluster_settings_write(const struct dz_cluster_settings *s, struct dz_buf *out);
 /* Takes name, host and port apart from a node id. DZ_ENODEID. */
@@ -92,5 +90,7 @@ struct dz_up_settings {
 void dz_up_settings_fini(struct dz_up_settings *s);
 /* The table a cluster config file returns. `s` is zeroed or uninitialised memory. */
 int dz_up_settings_read(struct dz_up_settings *s, const uint8_t *data, size_t len, struct dz_config_error *error);
+/* The same, telling of everything that is wrong, not only of the first; the first one's code. */
+int dz_up_settings_check(struct dz_up_settings *s, const uint8_t *data, size_t len, dz_config_tell tell, void *ctx);
 
 #endif

@@ -40,6 +40,7 @@ int dz_config_list_push(struct dz_config_list *list, const char *s, size_t len)
 void dz_config_reader_init(struct dz_config_reader *x, struct dz_config_error *error, const char *path)
 {
     memset(error, 0, sizeof *error);
+    memset(x, 0, sizeof *x);
     x->error = error;
     snprintf(x->path, sizeof x->path, "%s", path);
 }
@@ -88,6 +89,17 @@ int dz_config_wrong(struct dz_config_reader *x, const struct dz_read *r, const c
     return dz_config_fail(x, DZ_ECONFIG, "expected %s, got %s", expected, got);
 }
 
+bool dz_config_goes_on(struct dz_config_reader *x, struct dz_read *r, const struct dz_read *value)
+{
+    if (!x->tell)
+        return false;
+    if (x->error->code != DZ_OK)
+        x->tell(x->ctx, x->error);
+    x->error->code = DZ_OK; /* told */
+    *r = *value;
+    return dz_read_skip(r, NULL, NULL) == DZ_OK;
+}
+
 static const struct dz_config_field *find_field(const struct dz_config_field *fields, size_t count, const char *key,
                                                 size_t len)
 {
@@ -111,19 +123,27 @@ static int unknown_key(struct dz_config_reader *x, const char *what, const struc
     return dz_config_fail(x, DZ_ECONFIG, "unknown key '%.*s' in %s", shown, key, what);
 }
 
-static int read_entry(struct dz_config_reader *x, struct dz_read *r, const char *what,
-                      const struct dz_config_field *fields, size_t count, void *target)
+static int read_field(struct dz_config_reader *x, struct dz_read *r, const struct dz_config_field *f, void *target)
 {
-    const char *key;
-    size_t len;
-    if (dz_read_string(r, &key, &len))
-        return dz_config_wrong(x, r, "a key that is a string");
-    const struct dz_config_field *f = find_field(fields, count, key, len);
-    if (!f)
-        return unknown_key(x, what, fields, count, key, len);
     size_t mark = dz_config_enter(x, f->name);
     int err = f->read(x, r, f, target);
     dz_config_leave(x, mark);
+    return err;
+}
+
+/* *end: the error was the last thing to be read. */
+static int read_entry(struct dz_config_reader *x, struct dz_read *r, const char *what,
+                      const struct dz_config_field *fields, size_t count, void *target, bool *end)
+{
+    const char *key;
+    size_t len;
+    *end = true;
+    if (dz_read_string(r, &key, &len))
+        return dz_config_wrong(x, r, "a key that is a string");
+    struct dz_read value = *r;
+    const struct dz_config_field *f = find_field(fields, count, key, len);
+    int err = f ? read_field(x, r, f, target) : unknown_key(x, what, fields, count, key, len);
+    *end = err && !dz_config_goes_on(x, r, &value);
     return err;
 }
 
@@ -140,8 +160,11 @@ int dz_config_read_table(struct dz_config_reader *x, struct dz_read *r, const ch
     if (dz_read_map(r, &entries))
         return dz_config_wrong(x, r, "a table with named fields");
     int err = DZ_OK;
-    for (uint32_t i = 0; i < entries && !err; i++)
-        err = read_entry(x, r, what, fields, count, target);
+    bool end = false;
+    for (uint32_t i = 0; i < entries && !end; i++) {
+        int one = read_entry(x, r, what, fields, count, target, &end);
+        err = err ? err : one;
+    }
     return err;
 }
 

@@ -17,8 +17,12 @@ struct dz_config_error {
     char message[512]; /* for people; begins with the field */
 };
 
+typedef void (*dz_config_tell)(void *ctx, const struct dz_config_error *error);
+
 struct dz_config_reader {
     struct dz_config_error *error;
+    dz_config_tell tell; /* NULL: reading ends at the first error, else it goes on behind what was wrong */
+    void *ctx;
     char path[128];
 };
 
@@ -56,6 +60,10 @@ size_t dz_config_enter_index(struct dz_config_reader *x, uint32_t index);
 void dz_config_leave(struct dz_config_reader *x, size_t mark);
 /* "expected <expected>, got <value>". */
 int dz_config_wrong(struct dz_config_reader *x, const struct dz_read *r, const char *expected);
+
+/* After an error in the value at `value`: true if somebody is told of each; r then stands behind the value. An error
+ * that was told of inside is not told again. */
+bool dz_config_goes_on(struct dz_config_reader *x, struct dz_read *r, const struct dz_read *value);
 
 /* All entries of the map at r. `what` names the table in errors ("a cluster configuration"). */
 int dz_config_read_table(struct dz_config_reader *x, struct dz_read *r, const char *what,

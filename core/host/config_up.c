@@ -52,7 +52,7 @@ static int check_node(struct dz_config_reader *x, const struct dz_up_settings *s
     if (!node->id)
         return dz_config_fail(x, DZ_ECONFIG, "id is missing");
     for (size_t i = 0; i < index; i++)
-        if (strcmp(s->nodes[i].id, node->id) == 0)
+        if (s->nodes[i].id && strcmp(s->nodes[i].id, node->id) == 0)
             return dz_config_fail(x, DZ_ECONFIG, "the id '%.200s' is that of nodes[%zu] already", node->id, i + 1);
     return DZ_OK;
 }
@@ -72,12 +72,16 @@ static int read_nodes(struct dz_config_reader *x, struct dz_read *r, const struc
     if (!s->nodes)
         return dz_config_fail(x, DZ_ENOMEM, "out of memory");
     int err = DZ_OK;
-    for (uint32_t i = 0; i < count && !err; i++) {
+    bool goes_on = true;
+    for (uint32_t i = 0; i < count && goes_on; i++) {
+        struct dz_read node = *r;
         size_t mark = dz_config_enter_index(x, i + 1);
         s->node_count++;
-        err = dz_config_read_table(x, r, "a node", node_fields, NODE_FIELDS, &s->nodes[i]);
-        if (!err)
-            err = check_node(x, s, i);
+        int one = dz_config_read_table(x, r, "a node", node_fields, NODE_FIELDS, &s->nodes[i]);
+        if (!one)
+            one = check_node(x, s, i);
+        goes_on = !one || dz_config_goes_on(x, r, &node);
+        err = err ? err : one;
         dz_config_leave(x, mark);
     }
     return err;
@@ -86,20 +90,16 @@ static int read_nodes(struct dz_config_reader *x, struct dz_read *r, const struc
 static int read_host(struct dz_config_reader *x, struct dz_read *r, const struct dz_config_field *f, void *target)
 {
     struct dz_up_settings *s = target;
+    struct dz_read options = *r;
     int err = dz_config_copy(x, r, f, target);
-    return err ? err : dz_host_settings_read(&s->host, s->host_term.data, s->host_term.len, "host", x->error);
+    return err ? err : dz_host_settings_read(&s->host, x, &options);
 }
 
 /* The launcher gives every node its name itself, so the common part is read without the checks of a whole. */
 static int read_cluster_part(struct dz_config_reader *x, struct dz_read *r, const struct dz_config_field *f, void *target)
 {
-    struct dz_up_settings *s = target;
-    const uint8_t *data;
-    size_t len;
     (void)f;
-    if (dz_read_skip(r, &data, &len))
-        return dz_config_fail(x, DZ_EFORMAT, "malformed bytes");
-    return dz_cluster_settings_read_part(&s->cluster, data, len, "cluster", x->error);
+    return dz_cluster_settings_read_part(&((struct dz_up_settings *)target)->cluster, x, r);
 }
 
 static int read_supervisors(struct dz_config_reader *x, struct dz_read *r, const struct dz_config_field *f, void *target)
@@ -122,37 +122,57 @@ static const struct dz_config_field up_fields[] = {
 #define UP_FIELDS (sizeof up_fields / sizeof up_fields[0])
 
 /* Every node's own settings, as they will be, checked before anything starts. */
-static int check_nodes(struct dz_up_settings *s, struct dz_config_error *error)
+static int check_nodes(struct dz_config_reader *x, struct dz_up_settings *s)
 {
     int err = DZ_OK;
     for (size_t i = 0; i < s->node_count && !err; i++) {
-        struct dz_config_reader x;
-        char path[32];
-        err = dz_cluster_settings_set_id(&s->cluster, s->nodes[i].id, error);
-        snprintf(path, sizeof path, "nodes[%zu]", i + 1);
-        dz_config_reader_init(&x, error, path);
+        err = dz_cluster_settings_set_id(&s->cluster, s->nodes[i].id, x->error);
+        size_t list = dz_config_enter(x, "nodes");
+        dz_config_enter_index(x, (uint32_t)i + 1);
         if (!err)
-            err = dz_cluster_settings_check(&s->cluster, &x);
+            err = dz_cluster_settings_check(&s->cluster, x);
+        dz_config_leave(x, list);
     }
     return err;
+}
+
+static int read_up(struct dz_config_reader *x, struct dz_read *r, struct dz_up_settings *s)
+{
+    memset(s, 0, sizeof *s);
+    dz_host_settings_init(&s->host);
+    dz_cluster_settings_init(&s->cluster);
+    int err = dz_config_read_table(x, r, "a cluster config", up_fields, UP_FIELDS, s);
+    if (err)
+        return err;
+    if (!s->nodes)
+        return dz_config_fail(x, DZ_ECONFIG, "nodes is missing: a cluster config is a table like "
+                              "{ cluster = {...}, nodes = { { id = \"a@127.0.0.1:4369\", script = \"main.lua\" } } }");
+    return check_nodes(x, s);
 }
 
 int dz_up_settings_read(struct dz_up_settings *s, const uint8_t *data, size_t len, struct dz_config_error *error)
 {
     struct dz_config_reader x;
     struct dz_read r;
-    memset(s, 0, sizeof *s);
-    dz_host_settings_init(&s->host);
-    dz_cluster_settings_init(&s->cluster);
     dz_config_reader_init(&x, error, "");
     dz_read_init(&r, data, len);
-    int err = dz_config_read_table(&x, &r, "a cluster config", up_fields, UP_FIELDS, s);
+    return read_up(&x, &r, s);
+}
+
+int dz_up_settings_check(struct dz_up_settings *s, const uint8_t *data, size_t len, dz_config_tell tell, void *ctx)
+{
+    struct dz_config_error error;
+    struct dz_config_reader x;
+    struct dz_read r, whole;
+    dz_config_reader_init(&x, &error, "");
+    x.tell = tell;
+    x.ctx = ctx;
+    dz_read_init(&r, data, len);
+    whole = r;
+    int err = read_up(&x, &r, s);
     if (err)
-        return err;
-    if (!s->nodes)
-        return dz_config_fail(&x, DZ_ECONFIG, "nodes is missing: a cluster config is a table like "
-                              "{ cluster = {...}, nodes = { { id = \"a@127.0.0.1:4369\", script = \"main.lua\" } } }");
-    return check_nodes(s, error);
+        dz_config_goes_on(&x, &r, &whole);
+    return err;
 }
 
 void dz_up_settings_fini(struct dz_up_settings *s)

@@ -154,9 +154,13 @@ static int read_children(struct dz_spec_reader *x, struct dz_read *r, struct dz_
             err = dz_spec_reader_fail(x, DZ_ENOMEM, "out of memory");
     }
     dz_smap_init(&ids);
-    for (uint32_t i = 0; i < count && err == DZ_OK; i++) {
+    bool goes_on = err == DZ_OK;
+    for (uint32_t i = 0; i < count && goes_on; i++) {
+        struct dz_read child = *r;
         size_t inner = dz_spec_reader_enter_index(x, i + 1);
-        err = add_child(x, r, s, &ids);
+        int one = add_child(x, r, s, &ids);
+        goes_on = one == DZ_OK || dz_spec_reader_goes_on(x, r, &child);
+        err = err ? err : one;
         dz_spec_reader_leave(x, inner);
     }
     dz_smap_fini(&ids);
@@ -234,6 +238,7 @@ static bool asks_function(const struct dz_sup_spec *s)
 static int read_supervisor(struct dz_spec_reader *x, struct dz_read *r, struct dz_sup_spec *s)
 {
     struct draft d = {.spec = s};
+    struct dz_read before = *r;
     uint32_t given = 0;
     set_defaults(s);
     int err = dz_spec_reader_copy(r, &s->source, &s->source_len);
@@ -243,8 +248,10 @@ static int read_supervisor(struct dz_spec_reader *x, struct dz_read *r, struct d
         err = dz_spec_reader_table(x, r, sup_fields, SUP_FIELDS, &d, &given);
     if (err == DZ_OK)
         err = settle_name(x, &d);
-    if (err == DZ_OK)
-        err = read_lists(x, &d, given);
+    if (err == DZ_OK || dz_spec_reader_goes_on(x, r, &before)) {
+        int lists = read_lists(x, &d, given);
+        err = err ? err : lists;
+    }
     if (err == DZ_OK)
         s->local_only = s->local_only || asks_function(s);
     dz_free(d.global_name);
@@ -274,6 +281,25 @@ int dz_sup_spec_read(struct dz_sup_spec **out, const uint8_t *data, size_t len, 
     dz_spec_reader_init(&x, error);
     dz_read_init(&r, data, len);
     return dz_spec_read_supervisor(&x, &r, out);
+}
+
+int dz_sup_spec_check(const uint8_t *data, size_t len, dz_spec_tell tell, void *ctx)
+{
+    struct dz_sup_spec *s = NULL;
+    struct dz_spec_error error;
+    struct dz_spec_reader x;
+    struct dz_read r, whole;
+    dz_spec_reader_init(&x, &error);
+    x.tell = tell;
+    x.ctx = ctx;
+    dz_read_init(&r, data, len);
+    whole = r;
+    int err = dz_spec_read_supervisor(&x, &r, &s);
+    if (err != DZ_OK)
+        dz_spec_reader_goes_on(&x, &r, &whole);
+    else
+        dz_sup_spec_delete(s);
+    return err;
 }
 
 void dz_sup_spec_delete(struct dz_sup_spec *s)

@@ -94,6 +94,9 @@ struct dz_spec_error {
 };
 
 int dz_sup_spec_read(struct dz_sup_spec **out, const uint8_t *data, size_t len, struct dz_spec_error *error);
+/* Tells of everything that is wrong with a spec, not only of the first; the first one's code. */
+typedef void (*dz_spec_tell)(void *ctx, const struct dz_spec_error *error);
+int dz_sup_spec_check(const uint8_t *data, size_t len, dz_spec_tell tell, void *ctx);
 void dz_sup_spec_delete(struct dz_sup_spec *spec);
 
 /* One child for start_child of a supervisor with this spec (the strategy is not simple_one_for_one). */

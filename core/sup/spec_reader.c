@@ -67,6 +67,17 @@ int dz_spec_reader_fail(struct dz_spec_reader *x, int code, const char *format, 
     return code;
 }
 
+bool dz_spec_reader_goes_on(struct dz_spec_reader *x, struct dz_read *r, const struct dz_read *value)
+{
+    if (!x->tell)
+        return false;
+    if (x->error->code != DZ_OK)
+        x->tell(x->ctx, x->error);
+    x->error->code = DZ_OK; /* told */
+    *r = *value;
+    return dz_read_skip(r, NULL, NULL) == DZ_OK;
+}
+
 int dz_spec_reader_wrong(struct dz_spec_reader *x, const struct dz_read *r, const char *expected)
 {
     struct dz_read copy = *r;
@@ -132,18 +143,22 @@ static int find_field(struct dz_spec_reader *x, const struct dz_spec_field *fiel
                                (int)(len < 64 ? len : 64), key, nearest(fields, count, key, len));
 }
 
+/* *end: the error was the last thing to be read. */
 static int read_entry(struct dz_spec_reader *x, struct dz_read *r, const struct dz_spec_field *fields,
-                      size_t count, void *target, uint32_t *bits)
+                      size_t count, void *target, uint32_t *bits, bool *end)
 {
     const char *key;
     size_t len, i = 0;
+    *end = true;
     if (dz_read_string(r, &key, &len) != DZ_OK)
         return dz_spec_reader_wrong(x, r, "a string as key");
+    struct dz_read value = *r;
     size_t mark = dz_spec_reader_enter(x, key, len);
     int err = find_field(x, fields, count, key, len, bits, &i);
     if (err == DZ_OK)
         err = fields[i].read(x, r, target);
     dz_spec_reader_leave(x, mark);
+    *end = err != DZ_OK && !dz_spec_reader_goes_on(x, r, &value);
     return err;
 }
 
@@ -152,6 +167,7 @@ int dz_spec_reader_table(struct dz_spec_reader *x, struct dz_read *r, const stru
 {
     struct dz_value head;
     uint32_t bits = 0;
+    bool end = false;
     int err = DZ_OK;
     dz_assert(count <= 32);
     if (dz_read_peek(r, &head) != DZ_OK || (head.type != DZ_TERM_MAP && head.type != DZ_TERM_ARRAY))
@@ -159,8 +175,10 @@ int dz_spec_reader_table(struct dz_spec_reader *x, struct dz_read *r, const stru
     if (head.type == DZ_TERM_ARRAY && head.as.count > 0)
         return dz_spec_reader_wrong(x, r, "a table with named fields");
     dz_read_next(r, &head);
-    for (uint32_t i = 0; i < head.as.count && err == DZ_OK; i++)
-        err = read_entry(x, r, fields, count, target, &bits);
+    for (uint32_t i = 0; i < head.as.count && !end; i++) {
+        int one = read_entry(x, r, fields, count, target, &bits, &end);
+        err = err ? err : one;
+    }
     if (given != NULL)
         *given = bits;
     return err;

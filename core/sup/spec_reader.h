@@ -14,6 +14,8 @@
 
 struct dz_spec_reader {
     struct dz_spec_error *error;
+    dz_spec_tell tell; /* NULL: reading ends at the first error, else it goes on behind what was wrong */
+    void *ctx;
     char path[sizeof(((struct dz_spec_error *)0)->field)];
     const char *child_id; /* not terminated; the innermost child that has an id */
     size_t child_id_len;
@@ -39,6 +41,10 @@ int dz_spec_reader_fail(struct dz_spec_reader *x, int code, const char *format, 
     __attribute__((format(printf, 3, 4)));
 /* "got <the value at r>, expected <expected>", DZ_ESPEC. */
 int dz_spec_reader_wrong(struct dz_spec_reader *x, const struct dz_read *r, const char *expected);
+
+/* After an error in the value at `value`: true if somebody is told of each; r then stands behind the value. An
+ * error that was told of inside is not told again. */
+bool dz_spec_reader_goes_on(struct dz_spec_reader *x, struct dz_read *r, const struct dz_read *value);
 
 /* All entries of the table at r, each by its field's reader; unknown and repeated keys are errors. `*given`
  * (may be NULL) gets one bit per field that was there. */

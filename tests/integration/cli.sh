@@ -140,6 +140,18 @@ check_tells_what_is_wrong_with_a_file() {
   write config.lua <<<'return { nodes = { { id = "a@127.0.0.1:4369", skript = "x.lua" } } }'
   run 1 "$dozor" check "$work/config.lua"
   expect err "did you mean 'script'?"
+  write many.lua <<'LUA'
+return {
+  cluster = { heartbeat_intervall_ms = 5 },
+  nodes = { { id = "a@127.0.0.1:4369" }, { id = "nowhere" } },
+  supervisors = { { strategy = "one_by_one", children = { { id = "x" } } } },
+}
+LUA
+  run 1 "$dozor" check "$work/many.lua"
+  expect err "did you mean 'heartbeat_interval_ms'?"
+  expect err "nodes[2].id: 'nowhere' is not a node id"
+  expect err "supervisors[1]: invalid_spec: strategy: got \"one_by_one\""
+  expect err "supervisors[1]: invalid_spec: children[1] (child \"x\"): one of behavior, supervisor and start is missing"
 }
 
 run_tests a_script_that_returns_ends_the_program_with_0 an_error_in_the_script_is_told_with_its_traceback \

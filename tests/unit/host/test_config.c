@@ -159,6 +159,8 @@ static void an_option_is_the_same_from_the_command_line_and_from_a_map(void **st
 {
     struct dz_host_settings s;
     struct dz_config_error error;
+    struct dz_config_reader x;
+    struct dz_read r;
     (void)state;
     dz_host_settings_init(&s);
     assert_int_equal(dz_host_settings_set(&s, "max-turn-ms", "250", &error), DZ_OK);
@@ -171,7 +173,9 @@ static void an_option_is_the_same_from_the_command_line_and_from_a_map(void **st
     assert_int_equal(dz_host_settings_set(&s, "colour", "red", &error), DZ_EEXIST);
     dz_build_map(&b, 1);
     dz_build_kint(&b, "workers", 3);
-    assert_int_equal(dz_host_settings_read(&s, buf.data, buf.len, "host", &error), DZ_OK);
+    dz_config_reader_init(&x, &error, "host");
+    dz_read_init(&r, buf.data, buf.len);
+    assert_int_equal(dz_host_settings_read(&s, &x, &r), DZ_OK);
     assert_int_equal(s.workers, 3);
 }
 

@@ -2,6 +2,7 @@
 #include "../sup/literal.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/err.h"
 #include "host/config.h"
@@ -50,6 +51,36 @@ static void a_whole_config_gives_each_node_its_own_settings(void **state)
     assert_non_null(up.supervisors.data);
     dz_up_settings_fini(&up);
     assert_int_equal(up.node_count, 0);
+}
+
+static void add_message(void *ctx, const struct dz_config_error *problem)
+{
+    char *all = ctx;
+    size_t len = strlen(all);
+    snprintf(all + len, 1024 - len, "%s\n", problem->message);
+}
+
+static void a_check_tells_of_every_problem_once(void **state)
+{
+    char all[1024] = "";
+    struct dz_buf term = literal("{ colour = 1, cluster = { port = \"x\", seeds = { \"nowhere\" } }, host = { workers = -1 },"
+                                 "  nodes = { { id = \"bad\" }, { skript = \"a.lua\" }, { id = \"b@127.0.0.1:1002\" } } }");
+    (void)state;
+    assert_int_equal(dz_up_settings_check(&up, term.data, term.len, add_message, all), DZ_ECONFIG);
+    assert_string_equal(all,
+                        "unknown key 'colour' in a cluster config\n"
+                        "cluster.port: expected a whole number from 0 to 65535, got \"x\"\n"
+                        "cluster.seeds[1]: 'nowhere' is not a node id (name@host:port): it must read name@host:port\n"
+                        "host.workers: expected a whole number from 0 to 255, got -1\n"
+                        "nodes[1].id: 'bad' is not a node id (name@host:port): it must read name@host:port\n"
+                        "nodes[2]: unknown key 'skript' in a node, did you mean 'script'?\n");
+    assert_int_equal(up.node_count, 3);
+    dz_up_settings_fini(&up);
+    all[0] = 0;
+    assert_int_equal(dz_up_settings_check(&up, (const uint8_t *)"\x80", 1, add_message, all), DZ_ECONFIG);
+    assert_non_null(strstr(all, "nodes is missing"));
+    dz_up_settings_fini(&up);
+    dz_buf_fini(&term);
 }
 
 static void without_nodes_there_is_no_cluster(void **state)
@@ -117,6 +148,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_whole_config_gives_each_node_its_own_settings),
+        cmocka_unit_test(a_check_tells_of_every_problem_once),
         cmocka_unit_test(without_nodes_there_is_no_cluster),
         cmocka_unit_test(a_node_needs_an_id_of_its_own_with_a_port),
         cmocka_unit_test(unknown_keys_are_named_where_they_stand),

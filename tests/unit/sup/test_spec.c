@@ -1,5 +1,9 @@
 /* Specs: defaults, every field, every way to be wrong (api 4). */
 #include "spec_text.h"
+
+#include <stdio.h>
+
+#include "base/err.h"
 #include "sup/intensity.h"
 
 static void an_empty_spec_has_every_default(void **state)
@@ -124,6 +128,44 @@ static void wrong_values_say_what_would_be_valid(void **state)
                  "children[1].mailbox_limit", "above 0");
 }
 
+static void add_message(void *ctx, const struct dz_spec_error *problem)
+{
+    char *all = ctx;
+    size_t len = strlen(all);
+    snprintf(all + len, 1024 - len, "%s: %s\n", dz_err_name(problem->code), problem->message);
+}
+
+static void a_check_tells_of_every_problem_once(void **state)
+{
+    (void)state;
+    char all[1024] = "";
+    struct dz_buf term = literal("{ strategy = \"x\", colour = 1, restart_intensity = { within_ms = 0, max = 1 }, children = { "
+                                 "{ id = \"a\", behavior = \"w\", restart = 1, args = 2 }, { id = \"b\" }, "
+                                 "{ id = \"s\", supervisor = { children = { { id = \"i\" } } } }, "
+                                 "{ id = \"c\", behavior = \"w\" }, { id = \"c\", behavior = \"w\" } } }");
+    assert_int_equal(dz_sup_spec_check(term.data, term.len, add_message, all), DZ_ESPEC);
+    dz_buf_fini(&term);
+    const char *const parts[] = {
+        "invalid_spec: strategy: got \"x\"",
+        "invalid_spec: colour: unknown key",
+        "invalid_spec: restart_intensity.within_ms: got 0",
+        "invalid_spec: restart_intensity.max: unknown key",
+        "invalid_spec: children[1].restart (child \"a\"): got 1",
+        "invalid_spec: children[1].args (child \"a\"): got 2",
+        "invalid_spec: children[2] (child \"b\"): one of behavior",
+        "invalid_spec: children[3].supervisor.children[1] (child \"i\"): one of behavior",
+        "duplicate_child: children[5] (child \"c\"): the id is there twice",
+    };
+    size_t lines = 0;
+    for (const char *at = all; *at; at++)
+        lines += *at == '\n';
+    assert_int_equal(lines, sizeof parts / sizeof parts[0]);
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+        if (strstr(all, parts[i]) == NULL)
+            fail_msg("\"%s\" lacks \"%s\"", all, parts[i]);
+    assert_int_equal(dz_sup_spec_check((const uint8_t *)"\x80", 1, add_message, all), DZ_OK);
+}
+
 static void the_codes_of_misuse_are_their_own(void **state)
 {
     (void)state;
@@ -163,6 +205,7 @@ int main(void)
         cmocka_unit_test(every_field_is_taken),
         cmocka_unit_test(nested_specs_are_checked_before_anything_starts),
         cmocka_unit_test(wrong_values_say_what_would_be_valid),
+        cmocka_unit_test(a_check_tells_of_every_problem_once),
         cmocka_unit_test(the_codes_of_misuse_are_their_own),
         cmocka_unit_test(errors_travel_as_tables),
     };

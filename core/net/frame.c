@@ -19,7 +19,7 @@ static const struct shape shapes[] = {
     [DZ_FRAME_HELLO] = {0, DZ_FRAME_MAX_HELLO},
     [DZ_FRAME_HELLO_ACK] = {0, DZ_FRAME_MAX_HELLO},
     [DZ_FRAME_REFUSE] = {11, 0},
-    [DZ_FRAME_READY] = {0, 0},
+    [DZ_FRAME_READY] = {8, 0},
     [DZ_FRAME_DATA] = {24, DZ_FRAME_MAX_PAYLOAD},
     [DZ_FRAME_FRAGMENT] = {30, DZ_FRAME_MAX_PAYLOAD},
     [DZ_FRAME_ACK] = {8, 0},
@@ -49,6 +49,9 @@ static void put_fixed(uint8_t **at, const struct dz_frame *f)
         put(at, f->version, 2);
         put(at, f->reason, 1);
         put(at, f->known_incarnation, 8);
+        break;
+    case DZ_FRAME_READY:
+        put(at, f->challenge, 8);
         break;
     case DZ_FRAME_DATA:
     case DZ_FRAME_FRAGMENT:
@@ -105,6 +108,9 @@ static void take_fixed(struct dz_wire *w, struct dz_frame *f)
         f->version = dz_wire_u16(w);
         f->reason = dz_wire_u8(w);
         f->known_incarnation = dz_wire_u64(w);
+        break;
+    case DZ_FRAME_READY:
+        f->challenge = dz_wire_u64(w);
         break;
     case DZ_FRAME_DATA:
     case DZ_FRAME_FRAGMENT:

@@ -6,7 +6,7 @@
  *
  *     HELLO, HELLO_ACK   see handshake.h
  *     REFUSE             u16 version, u8 reason, u64 known incarnation
- *     READY              (empty) the dialler has taken the session of the HELLO_ACK
+ *     READY              u64 challenge: the dialler has taken the session of the HELLO_ACK
  *     DATA               u64 number, u64 acknowledged, u64 key, bytes
  *     FRAGMENT           u64 number, u64 acknowledged, u64 key, u32 total, u8 lane, u8 flags, bytes
  *     ACK                u64 acknowledged
@@ -55,6 +55,7 @@ struct dz_frame {
     uint8_t reason;                 /* REFUSE */
     uint16_t version;               /* REFUSE */
     uint64_t known_incarnation;     /* REFUSE */
+    uint64_t challenge;             /* READY: the one of the HELLO_ACK */
     struct dz_peer_figures figures; /* HEARTBEAT */
     const uint8_t *data;            /* the body's bytes: HELLO, HELLO_ACK, DATA, FRAGMENT, MEMBERSHIP */
     size_t len;

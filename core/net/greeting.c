@@ -128,6 +128,7 @@ static int seal_hello(struct dz_conn *conn, enum dz_frame_type type)
     if (type == DZ_FRAME_HELLO_ACK) {
         dz_assert(!conn->resumes || hello.session == conn->session);
         hello.session = conn->session;
+        hello.challenge = conn->challenge = dz_env_random(hub->config.env);
     }
     int err = dz_hello_encode(&frame, (uint8_t)type, &hello);
     if (!err)
@@ -323,11 +324,11 @@ static void take_hello(struct dz_conn *conn, const struct dz_frame *frame)
         hub->port->write(conn);
 }
 
-static int seal_ready(struct dz_conn *conn)
+static int seal_ready(struct dz_conn *conn, uint64_t challenge)
 {
     struct dz_buf buf;
     dz_buf_init(&buf);
-    int err = dz_frame_encode(&buf, &(struct dz_frame){.type = DZ_FRAME_READY});
+    int err = dz_frame_encode(&buf, &(struct dz_frame){.type = DZ_FRAME_READY, .challenge = challenge});
     if (!err)
         err = dz_channel_seal(&conn->channel, buf.data, buf.len);
     dz_buf_fini(&buf);
@@ -388,16 +389,20 @@ static void take_hello_ack(struct dz_conn *conn, const struct dz_frame *frame)
         give_up_session(conn);
         return;
     }
-    if (seal_ready(conn)) {
+    if (seal_ready(conn, hello.challenge)) {
         dz_greeting_failed(conn, DZ_REFUSAL_CLOSED, false, 0);
         return;
     }
     commit(conn, &hello, conn->resumes);
 }
 
-static void take_ready(struct dz_conn *conn)
+static void take_ready(struct dz_conn *conn, const struct dz_frame *frame)
 {
     struct dz_hello hello;
+    if (frame->challenge != conn->challenge) {
+        dz_greeting_failed(conn, DZ_REFUSAL_GARBAGE, false, 0);
+        return;
+    }
     int err = dz_hello_decode(conn->hello.data, conn->hello.len, &hello);
     dz_assert(!err); /* it was decoded when it came */
     /* Our owner ended, meanwhile, the session that we said would go on: the dialler must ask again. */
@@ -442,7 +447,7 @@ static void take_frame(struct dz_conn *conn, const struct dz_frame *frame)
         take_hello_ack(conn, frame);
         break;
     case DZ_FRAME_READY:
-        take_ready(conn);
+        take_ready(conn, frame);
         break;
     default:
         take_refusal(conn, frame);

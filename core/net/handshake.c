@@ -92,6 +92,7 @@ static void append_body(struct dz_buf *out, int *err, const struct dz_hello *h)
     dz_wire_keep(err, dz_buf_append_u64(out, h->accepted_dial));
     dz_wire_keep(err, dz_buf_append_u64(out, h->session));
     dz_wire_keep(err, dz_buf_append_u64(out, h->received));
+    dz_wire_keep(err, dz_buf_append_u64(out, h->challenge));
     append_short(out, err, h->attributes, h->attributes_len);
     append_short(out, err, h->known, h->known_len);
 }
@@ -158,6 +159,7 @@ int dz_hello_decode(const uint8_t *data, size_t len, struct dz_hello *out)
     out->accepted_dial = dz_wire_u64(&w);
     out->session = dz_wire_u64(&w);
     out->received = dz_wire_u64(&w);
+    out->challenge = dz_wire_u64(&w);
     out->attributes = take_short(&w, &out->attributes_len, DZ_NET_MAX_ATTRIBUTES);
     out->known = take_short(&w, &out->known_len, DZ_NET_MAX_KNOWN_PEERS);
     return w.bad || w.left ? DZ_EFORMAT : 0;

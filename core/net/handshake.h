@@ -5,8 +5,11 @@
  *
  *     dialler                                   acceptor
  *     HELLO (who, to whom, session, received) ->
- *                                            <- HELLO_ACK (who, session: the same = resumed, received) or REFUSE
- *     READY                                  ->  the acceptor takes the session only now
+ *                                            <- HELLO_ACK (who, session: the same = resumed, received, challenge)
+ *                                               or REFUSE
+ *     READY (challenge)                      ->  the acceptor takes the session only now
+ *
+ * The challenge is a random number: so a recorded greeting, played again, comes to nothing, also without TLS.
  *
  * Two connections that cross: every dial of a node has a growing number. A node that dials has no live connection to
  * that peer, and has given up its earlier dials; `accepted_dial` tells which of the peer's dials it had taken. */
@@ -40,6 +43,7 @@ struct dz_hello {
     uint64_t accepted_dial;  /* the last of the receiver's dials that the sender took; 0: none */
     uint64_t session;        /* HELLO: the one to resume, 0: none. HELLO_ACK: the one that is valid now */
     uint64_t received;       /* the last number the sender of the hello has received in that session */
+    uint64_t challenge;      /* HELLO_ACK: what READY must repeat */
     const uint8_t *attributes;
     size_t attributes_len;
     const uint8_t *known;

@@ -46,6 +46,7 @@ struct dz_conn {
     struct dz_link *link; /* dialled: from the start; accepted: from its HELLO on */
     uint64_t dial;        /* its number */
     uint64_t session;     /* the one offered */
+    uint64_t challenge;   /* accepted: what READY must repeat */
     uint64_t number;      /* the peer's, while up */
     struct dz_channel channel;
     struct dz_buf hello; /* body of the peer's HELLO or HELLO_ACK */

@@ -34,6 +34,7 @@ static void round_trip(const struct dz_frame *f)
     assert_int_equal(got.reason, f->reason);
     assert_int_equal(got.version, f->version);
     assert_int_equal(got.known_incarnation, f->known_incarnation);
+    assert_int_equal(got.challenge, f->challenge);
     assert_memory_equal(&got.figures, &f->figures, sizeof(got.figures));
     assert_int_equal(got.len, f->len);
     if (f->len)
@@ -49,7 +50,7 @@ static void every_frame_comes_back_as_it_was(void **state)
     round_trip(&(struct dz_frame){.type = DZ_FRAME_HELLO_ACK, .data = data, .len = 10});
     round_trip(&(struct dz_frame){
         .type = DZ_FRAME_REFUSE, .version = 0xabcd, .reason = 9, .known_incarnation = UINT64_MAX});
-    round_trip(&(struct dz_frame){.type = DZ_FRAME_READY});
+    round_trip(&(struct dz_frame){.type = DZ_FRAME_READY, .challenge = 0x1122334455667788u});
     round_trip(&(struct dz_frame){
         .type = DZ_FRAME_DATA, .number = 1ull << 63, .acknowledged = 2, .key = 3, .data = data, .len = 10});
     round_trip(&(struct dz_frame){.type = DZ_FRAME_FRAGMENT,
@@ -110,7 +111,7 @@ static void malformed_heads_are_refused(void **state)
     (void)state;
     static const uint8_t bad[][5] = {
         {0, 0, 0, 0, DZ_FRAME_READY},          /* no room for the type */
-        {0, 0, 0, 2, DZ_FRAME_READY},          /* longer than its type */
+        {0, 0, 0, 10, DZ_FRAME_READY},         /* longer than its type */
         {0, 0, 0, 8, DZ_FRAME_ACK},            /* shorter than its type */
         {0, 0, 0, 24, DZ_FRAME_DATA},          /* the same */
         {0, 0, 0, 1, 0},                       /* no such type */

@@ -23,6 +23,7 @@ static struct dz_hello hello_of(const char *id, const char *to)
                              .accepted_dial = 9,
                              .session = 10,
                              .received = 11,
+                             .challenge = 12,
                              .attributes = (const uint8_t *)"attributes",
                              .attributes_len = 10,
                              .known = (const uint8_t *)"known",
@@ -58,6 +59,7 @@ static void a_hello_comes_back_as_it_was(void **state)
     assert_int_equal(got.accepted_dial, 9);
     assert_int_equal(got.session, 10);
     assert_int_equal(got.received, 11);
+    assert_int_equal(got.challenge, 12);
     assert_memory_equal(got.attributes, "attributes", got.attributes_len);
     assert_int_equal(got.attributes_len, 10);
     assert_memory_equal(got.known, "known", got.known_len);

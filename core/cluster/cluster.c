@@ -375,8 +375,15 @@ void dz_cluster_stop(struct dz_cluster *c, void (*stopped)(void *ctx), void *ctx
 
 /* --- nodes --- */
 
+static void count_refused(struct dz_cluster *c)
+{
+    if (c->transport)
+        dz_view_set_refused(&c->view, c->transport->ops->turned_away(c->transport));
+}
+
 void dz_cluster_nodes(struct dz_cluster *c, struct dz_build *b)
 {
+    count_refused(c);
     dz_view_build(&c->view, b);
 }
 
@@ -384,6 +391,7 @@ void dz_cluster_node(struct dz_cluster *c, struct dz_build *b, const char *id, s
 {
     const char *self = dz_nodes_self_id(&c->rt->nodes);
     if (strlen(self) == len && memcmp(self, id, len) == 0) {
+        count_refused(c);
         dz_view_build_self(&c->view, b);
         return;
     }

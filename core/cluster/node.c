@@ -74,7 +74,7 @@ const char *dz_node_status_text(const struct dz_node *n)
 
 void dz_node_record_build(const struct dz_node_record *r, struct dz_build *b)
 {
-    dz_build_map(b, 10);
+    dz_build_map(b, r->is_self ? 11 : 10);
     dz_build_kstring(b, "id", r->id);
     dz_build_key(b, "name");
     dz_build_string(b, r->id, r->name_len);
@@ -91,6 +91,8 @@ void dz_node_record_build(const struct dz_node_record *r, struct dz_build *b)
         dz_build_raw(b, r->attributes, r->attributes_len);
     else
         dz_build_map(b, 0);
+    if (r->is_self)
+        dz_build_kint(b, "refused", (int64_t)r->refused);
 }
 
 void dz_node_build(const struct dz_node *n, struct dz_build *b, uint64_t now_ms, uint64_t wall_ms)

@@ -81,6 +81,8 @@ struct dz_node_record {
     uint64_t uptime_ms;
     uint64_t last_heartbeat_at;
     uint64_t incarnation;
+    uint64_t refused; /* connections turned away; only of this node itself */
+    bool is_self;
     const uint8_t *attributes;
     size_t attributes_len;
 };

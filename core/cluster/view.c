@@ -49,6 +49,7 @@ void dz_view_fini(struct dz_view *v)
 static void identify(struct dz_view *v)
 {
     struct dz_node_record *r = &v->self.record;
+    r->is_self = true;
     uint32_t index = atomic_load_explicit(&v->rt->nodes.named, memory_order_acquire);
     size_t name_len = 0, host_len = 0;
     r->id = dz_nodes_get(&v->rt->nodes, index)->id;
@@ -68,6 +69,13 @@ int dz_view_set_self(struct dz_view *v, const uint8_t *attributes, size_t len)
     identify(v);
     pthread_mutex_unlock(&v->lock);
     return err;
+}
+
+void dz_view_set_refused(struct dz_view *v, uint64_t count)
+{
+    pthread_mutex_lock(&v->lock);
+    v->self.record.refused = count;
+    pthread_mutex_unlock(&v->lock);
 }
 
 void dz_view_renew_self(struct dz_view *v)

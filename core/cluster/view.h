@@ -31,6 +31,8 @@ void dz_view_init(struct dz_view *v, struct dz_rt *rt, uint64_t now_ms);
 void dz_view_fini(struct dz_view *v);
 /* This host's own record; attributes are copied. The id is that of the identity `rt` has now. */
 int dz_view_set_self(struct dz_view *v, const uint8_t *attributes, size_t len);
+/* How many connections this host has turned away. */
+void dz_view_set_refused(struct dz_view *v, uint64_t count);
 /* The identity of this host changed; its attributes stay. */
 void dz_view_renew_self(struct dz_view *v);
 /* All met nodes; `m` NULL: none. */

@@ -27,8 +27,15 @@ static bool told_already(struct dz_hub *hub, const struct dz_conn *conn, enum dz
     return false;
 }
 
-static void count(struct dz_hub *hub, enum dz_refusal why, bool tell)
+/* Crossing dials and looks at an open port are no offence. */
+static bool is_offence(const struct dz_conn *conn, enum dz_refusal why)
 {
+    return !conn->ours && why != DZ_REFUSAL_BUSY && (conn->heard || why != DZ_REFUSAL_CLOSED);
+}
+
+static void count(struct dz_hub *hub, const struct dz_conn *conn, enum dz_refusal why, bool tell)
+{
+    hub->stats.turned_away += is_offence(conn, why);
     if (why == DZ_REFUSAL_GARBAGE)
         hub->stats.garbage++;
     else if (why == DZ_REFUSAL_TIMEOUT)
@@ -80,7 +87,7 @@ void dz_greeting_failed(struct dz_conn *conn, enum dz_refusal why, bool tell, ui
     memcpy(address, conn->address, sizeof(address));
     if (link)
         memcpy(id, link->peer.id, sizeof(id));
-    count(hub, why, tell);
+    count(hub, conn, why, tell);
     if (conn->ours && (why == DZ_REFUSAL_CONNECT || why == DZ_REFUSAL_SELF)) {
         if (link->lost)
             refused = dz_link_peer_no(link);

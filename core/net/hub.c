@@ -287,6 +287,7 @@ void dz_conn_accepted(struct dz_hub *hub, struct dz_conn *conn, const char *addr
     if (hub->stats.handshakes >= hub->config.max_handshakes || !hub->self.id[0] ||
         dz_channel_init(&conn->channel, hub->tls, true)) {
         hub->stats.refused++;
+        hub->stats.turned_away++;
         dz_conn_close(conn);
         return;
     }
@@ -496,6 +497,11 @@ static size_t op_backlog(struct dz_transport *t, uint64_t peer)
     return l ? dz_link_backlog(l, peer) : 0;
 }
 
+static uint64_t op_turned_away(struct dz_transport *t)
+{
+    return hub_of(t)->stats.turned_away;
+}
+
 static void part(struct dz_hub *hub, struct dz_link *l)
 {
     struct dz_conn *conn = l->conn;
@@ -609,6 +615,7 @@ static const struct dz_transport_ops operations = {
     .heartbeat = op_heartbeat,
     .last_heard = op_last_heard,
     .backlog = op_backlog,
+    .turned_away = op_turned_away,
     .close_peer = op_close_peer,
     .drain = op_drain,
     .set_incarnation = op_set_incarnation,

@@ -47,6 +47,7 @@ void dz_traffic_lost(struct dz_conn *conn, enum dz_peer_closed why)
 static void violation(struct dz_conn *conn)
 {
     conn->hub->stats.garbage++;
+    conn->hub->stats.turned_away++;
     if (++conn->link->violations >= MAX_VIOLATIONS)
         end_session(conn, DZ_PEER_RESET);
     else

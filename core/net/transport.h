@@ -145,6 +145,8 @@ struct dz_transport_ops {
     /* Ends the session and stops dialling its node. With `goodbye` what was queued is written first (bounded by 1 s), and
      * the peer sees GOODBYE; else the connection is cut. The peer's number is dead when this returns. */
     void (*close_peer)(struct dz_transport *t, uint64_t peer, bool goodbye);
+    /* Connections that were not let in, or were closed for what they brought, since the transport was made. */
+    uint64_t (*turned_away)(struct dz_transport *t);
     /* Reads what has already arrived on every connection, delivering events, so that a verdict rests on all there is.
      * A connection whose event is being delivered right now is left out. */
     void (*drain)(struct dz_transport *t);

@@ -52,6 +52,7 @@ struct dz_transport_uv_stats {
     uint64_t garbage;     /* connections closed for bytes that were no handshake, or malformed frames */
     uint64_t timeouts;
     uint64_t secret_mismatches;
+    uint64_t turned_away; /* of the accepted: not let in for any reason, or closed for malformed frames */
     uint32_t handshakes;  /* under way now */
     uint32_t connections; /* established now */
 };

@@ -163,6 +163,11 @@ static size_t op_backlog(struct dz_transport *t, uint64_t peer)
     return 0;
 }
 
+static uint64_t op_turned_away(struct dz_transport *t)
+{
+    return host_of(t)->turned_away;
+}
+
 static void op_close_peer(struct dz_transport *t, uint64_t peer, bool goodbye)
 {
     struct mem_host *h = host_of(t);
@@ -238,6 +243,7 @@ static const struct dz_transport_ops ops = {
     .heartbeat = op_heartbeat,
     .last_heard = op_last_heard,
     .backlog = op_backlog,
+    .turned_away = op_turned_away,
     .close_peer = op_close_peer,
     .drain = op_drain,
     .set_incarnation = op_set_incarnation,
@@ -343,6 +349,7 @@ static bool admits(struct mem_host *h, struct mem_host *other)
     enum dz_refusal why = h->events->admit(h->ctx, &info, &known);
     if (why == DZ_REFUSAL_NONE)
         return true;
+    h->turned_away++;
     if (!other->told[h->index]) {
         other->told[h->index] = true;
         other->events->handshake_failed(other->ctx, h->id, "mem", why, known);

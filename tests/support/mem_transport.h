@@ -25,6 +25,7 @@ struct mem_host {
     uint64_t birth;
     bool alive; /* listens, and its events are delivered */
     bool used;
+    uint64_t turned_away;
     const struct dz_transport_events *events;
     void *ctx;
     bool wanted[MEM_HOSTS]; /* dialled */

@@ -129,13 +129,13 @@
 ---@field name string
 ---@field host string
 ---@field port integer
----@field status "up"|"suspect"|"down"|"draining"
+---@field status "up"|"suspect"|"down"|"draining"|"refused" refused: its connections or ours are turned away
 ---@field process_count integer
 ---@field uptime_ms number
 ---@field last_heartbeat_at? integer ms since 1970
 ---@field incarnation integer
 ---@field attributes table
----@field refused? integer connections turned away
+---@field refused? integer connections this node turned away; in its own record only
 
 ---Without a secret (32 bytes at least off loopback) or certificates only loopback is allowed.
 ---@class dozor.ClusterConfig

@@ -112,7 +112,7 @@ function World:node(name, opts)
   for key, value in pairs(FAST) do node.config[key] = value end
   for key, value in pairs(opts.proxied and PROXIED or {}) do node.config[key] = value end
   for key, value in pairs(opts) do node.config[key] = value end
-  node.config.proxied, node.config.host_options, node.config.env = nil, nil, nil
+  node.config.proxied, node.config.host_options, node.config.asan_options = nil, nil, nil
   if opts.proxied then
     node.listen_port = self:port()
     node.config.listen = "127.0.0.1:" .. node.listen_port
@@ -317,7 +317,7 @@ function Node:start(wait)
   args[#args + 1] = here .. "/node.lua"
   args[#args + 1] = dozor.json.encode(self.opts.alone and {} or self.config)
   local env = { "DOZOR_LEDGER=" .. self.world.ledger_path, "PATH=" .. (os.getenv "PATH" or ""),
-                "ASAN_OPTIONS=" .. (os.getenv "ASAN_OPTIONS" or "") }
+                "ASAN_OPTIONS=" .. table.concat({ os.getenv "ASAN_OPTIONS" or "", self.opts.asan_options }, ":") }
   local handle, pid = uv.spawn(program, { args = args, env = env, stdio = { nil, log, log, channel } }, function(code, signal)
     self.exit = { code = code, signal = signal }
     self.died_at = dozor.now()

@@ -275,7 +275,7 @@ static void lose(struct dz_thread *t, struct dz_proc *p, struct dz_bond *b, bool
     struct dz_blob *reason = t->rt->reasons[DZ_REASON_NOCONNECTION];
     if (b->kind == DZ_BOND_PARENT) {
         p->parent = DZ_PID_NONE; /* nobody is left there to hear of the end */
-        dz_orphan_end(t, p, given_up ? t->rt->reasons[DZ_REASON_SUPERSEDED] : reason);
+        dz_orphan_end(t, p, given_up ? t->rt->reasons[DZ_REASON_SUPERSEDED] : reason, 0);
     }
     if (b->kind == DZ_BOND_PARENT || b->kind == DZ_BOND_WATCHED) {
         dz_bond_drop(p, b);

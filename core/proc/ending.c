@@ -104,6 +104,15 @@ void dz_process_refuse(struct dz_thread *t, struct dz_slot *slot, struct dz_msg 
     dz_msg_free(spawn);
 }
 
+static void end_untaken_child(struct dz_thread *t, const struct dz_msg *m)
+{
+    struct dz_read r;
+    struct dz_pid child;
+    dz_read_init(&r, m->data, m->len);
+    if (m->code == DZ_REPLY_CHILD && !dz_read_pid_of(&r, &t->rt->nodes, &child))
+        dz_send_signal(t, DZ_MSG_PARENT_EXIT, m->to, child, 0, t->rt->reasons[DZ_REASON_KILLED]);
+}
+
 void dz_process_bounce_with(struct dz_thread *t, struct dz_msg *m, int err)
 {
     struct dz_blob *reason = t->rt->reasons[err == DZ_ENOPROC ? DZ_REASON_NOPROC : DZ_REASON_NOCONNECTION];
@@ -123,6 +132,9 @@ void dz_process_bounce_with(struct dz_thread *t, struct dz_msg *m, int err)
         break;
     case DZ_MSG_LINK:
         dz_send_signal(t, DZ_MSG_EXIT, m->to, m->from, 0, reason);
+        break;
+    case DZ_MSG_REPLY:
+        end_untaken_child(t, m);
         break;
     default:
         break;

@@ -23,7 +23,8 @@ enum dz_msg_kind {
     DZ_MSG_REQUEST,    /* to core processes: code: the operation, data: arguments, from + ref as in CALL */
     DZ_MSG_NOTICE,     /* to core processes: code: what happened; no answer */
     /* Answered or acted upon where the process lives, never in the mailbox. */
-    DZ_MSG_REPLY,      /* ref: of the question; data: the value, or with DZ_MSG_FAILED an error table */
+    DZ_MSG_REPLY,      /* ref: of the question; data: the value, or with DZ_MSG_FAILED an error table; code: 0, or
+                          DZ_REPLY_CHILD */
     DZ_MSG_DOWN,       /* ref: the monitor; from: the process that ended; data: reason. Mailed as it is when the monitor stands:
                           the kind makes { type="down", ref=, pid=, reason= } of it when it is taken */
     DZ_MSG_EXIT,       /* from: the linked process that ended; data: reason. Mailed as it is to a process that traps:
@@ -54,6 +55,10 @@ enum dz_msg_flag {
 
 #define DZ_MSG_SMALL_ROOM 48u
 #define DZ_REPLY_STARTED  1u /* `code` of a REPLY whose value is the pid it comes from */
+
+/* `code` of a REPLY to a supervisor: the value is the pid of a process made for it that does not know it yet. It ends when
+ * the supervisor is gone before it takes the reply. */
+#define DZ_REPLY_CHILD 1u
 
 /* How a process ended, for its supervisor. */
 enum dz_exit_how {

@@ -8,11 +8,11 @@
 
 #include "proc/process.h"
 
-/* How long terminate may take: what a supervisor gives a child by default. */
+/* How long terminate may take when nobody says: what a supervisor gives a child by default. */
 #define DZ_ORPHAN_MS 5000u
 
-/* The process ends with this reason. */
-void dz_orphan_end(struct dz_thread *t, struct dz_proc *p, struct dz_blob *reason);
+/* The process ends with this reason. `allowed_ms`: its shutdown_timeout; 0: not known, DZ_INFINITY: it takes its time. */
+void dz_orphan_end(struct dz_thread *t, struct dz_proc *p, struct dz_blob *reason, uint64_t allowed_ms);
 /* One that was ended so is gone (DZ_PROC_ORPHAN). */
 void dz_orphan_gone(struct dz_thread *t, struct dz_proc *p);
 /* Forgets all of them, when the thread goes. */

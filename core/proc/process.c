@@ -338,6 +338,8 @@ static void take_bond_signal(struct dz_thread *t, struct dz_proc *p, struct dz_m
     if (m->kind == DZ_MSG_MONITOR && m->code && dz_pid_is_none(p->parent)) {
         p->parent = m->from;
         p->flags |= DZ_PROC_ADOPTED;
+        if (!dz_nodes_is_self(&t->rt->nodes, m->from.node) && dz_bond_add(t, p, DZ_BOND_PARENT, m->from, 0, NULL))
+            dz_orphan_end(t, p, t->rt->reasons[DZ_REASON_NOCONNECTION], 0); /* no memory to see that node lost */
     }
     if (b && (m->kind == DZ_MSG_UNLINK || m->kind == DZ_MSG_DEMONITOR))
         dz_bond_drop(p, b);
@@ -347,7 +349,7 @@ static void take_bond_signal(struct dz_thread *t, struct dz_proc *p, struct dz_m
 static void take_parent_exit(struct dz_thread *t, struct dz_proc *p, struct dz_msg *m)
 {
     struct dz_blob *reason = m->blob ? dz_blob_ref(m->blob) : dz_blob_new(m->data, m->len);
-    dz_orphan_end(t, p, reason ? reason : t->rt->reasons[DZ_REASON_KILLED]);
+    dz_orphan_end(t, p, reason ? reason : t->rt->reasons[DZ_REASON_KILLED], m->ref);
     dz_blob_unref(reason);
 }
 

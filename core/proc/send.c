@@ -113,6 +113,16 @@ int dz_send_reply(struct dz_thread *t, struct dz_pid by, struct dz_pid to, uint6
     return 0;
 }
 
+int dz_send_child_reply(struct dz_thread *t, struct dz_pid by, struct dz_pid to, uint64_t ref, const uint8_t *data, size_t len)
+{
+    struct dz_msg *m = make_reply(by, to, ref, data, len);
+    if (!m)
+        return DZ_ENOMEM;
+    m->code = DZ_REPLY_CHILD;
+    dz_send_must(t, m);
+    return 0;
+}
+
 void dz_send_pid_reply(struct dz_thread *t, struct dz_pid by, struct dz_pid to, uint64_t ref, struct dz_pid value)
 {
     struct dz_buf buf;

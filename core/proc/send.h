@@ -25,6 +25,8 @@ void dz_send_signal(struct dz_thread *t, enum dz_msg_kind kind, struct dz_pid fr
                     struct dz_blob *payload);
 /* Answers question (from, ref) with a value. `by` is the process that answers. */
 int dz_send_reply(struct dz_thread *t, struct dz_pid by, struct dz_pid to, uint64_t ref, const uint8_t *data, size_t len);
+/* The same with DZ_REPLY_CHILD. */
+int dz_send_child_reply(struct dz_thread *t, struct dz_pid by, struct dz_pid to, uint64_t ref, const uint8_t *data, size_t len);
 /* ... with a pid. */
 void dz_send_pid_reply(struct dz_thread *t, struct dz_pid by, struct dz_pid to, uint64_t ref, struct dz_pid value);
 /* ... with an error table {code=, message=} made from the code. */

@@ -78,6 +78,13 @@ static void bad_start_function(struct dz_supervisor *s, const struct dz_pending 
     dz_buf_fini(&buf);
 }
 
+/* What was to be started by name answers that it has stopped: nothing of it is left. */
+static void broken_off(struct dz_supervisor *s, const struct dz_pending *p)
+{
+    struct dz_sup_failure failure = {.code = p->timed_out ? DZ_ETIMEOUT : DZ_ESHUTDOWN};
+    dz_sup_start_failed(s->sup, dz_supervisor_now(s), p->token, &failure);
+}
+
 /* The worker a local child runs on; natives have none. */
 static uint32_t worker_of(struct dz_rt *rt, struct dz_pid pid)
 {
@@ -106,7 +113,10 @@ static bool start_succeeded(struct dz_thread *t, struct dz_supervisor *s, struct
     uint64_t ref;
     dz_read_init(&r, m->data, m->len);
     if (dz_read_pid_of(&r, &rt->nodes, &started.pid) || dz_pid_is_none(started.pid)) {
-        bad_start_function(s, p);
+        if (p->adopt)
+            bad_start_function(s, p);
+        else
+            broken_off(s, p);
         return false;
     }
     if (p->adopt) {

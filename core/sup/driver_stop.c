@@ -141,7 +141,7 @@ static void abandon_late(struct dz_thread *t, struct dz_supervisor *s, struct dz
     while (dz_map_next(&s->stopping, &it, &key, &value))
         for (const struct dz_stopping *st = value; st; st = st->next)
             if (st->late)
-                dz_send_signal(t, DZ_MSG_PARENT_EXIT, dz_supervisor_pid(s), st->pid, 0, reason);
+                dz_send_signal(t, DZ_MSG_PARENT_EXIT, dz_supervisor_pid(s), st->pid, st->late->shutdown_ms, reason);
 }
 
 void dz_supervisor_abandon_children(struct dz_thread *t, struct dz_supervisor *s, struct dz_blob *reason)
@@ -150,7 +150,7 @@ void dz_supervisor_abandon_children(struct dz_thread *t, struct dz_supervisor *s
     for (const struct dz_sup_child *c = dz_sup_first_child(s->sup); c; c = dz_sup_next_child(s->sup, c)) {
         dz_sup_child_info(s->sup, c, &info);
         if (info.has_pid)
-            dz_send_signal(t, DZ_MSG_PARENT_EXIT, dz_supervisor_pid(s), info.pid, 0, reason);
+            dz_send_signal(t, DZ_MSG_PARENT_EXIT, dz_supervisor_pid(s), info.pid, info.spec->shutdown_ms, reason);
     }
     dz_supervisor_abandon_starts(t, s, reason);
     abandon_late(t, s, reason);

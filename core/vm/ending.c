@@ -17,6 +17,8 @@ static bool has_terminate(const struct dz_proc *p)
 struct dz_co *dz_ending_begin(struct dz_vm *vm, struct dz_proc *p)
 {
     dz_assert(p->flags & DZ_PROC_DOOMED);
+    if (p->wait && !(p->flags & DZ_PROC_STARTED))
+        dz_start_hand_over(vm, p);
     if (p->wait)
         dz_process_unwait(vm->thread, p);
     if (p->kind_data)

@@ -13,7 +13,8 @@
 
 #define FIRST_ARGS 3u
 
-enum stage { STAGE_RESOLVE, STAGE_APPLY, STAGE_GLOBAL, STAGE_RUN };
+/* PASSED_ON, SUPERVISOR: another process, or a supervisor, is to be the answer (start_other). */
+enum stage { STAGE_RESOLVE, STAGE_APPLY, STAGE_GLOBAL, STAGE_RUN, STAGE_PASSED_ON, STAGE_SUPERVISOR };
 
 struct dz_msg *dz_start_spawn_of(const struct dz_proc *p)
 {
@@ -299,10 +300,18 @@ void dz_start_function_returned(lua_State *L, struct dz_vm *vm, struct dz_co *co
 {
     struct dz_buf *value = dz_codec_scratch(vm);
     dz_codec_encode(L, 1, "the function's result", 0, value);
+    struct dz_spawn s = {.what = DZ_SPAWN_START};
+    bool child = unpack(vm, co->proc, &s) && !dz_pid_is_none(s.parent);
     struct dz_msg *spawn = take_spawn(co->proc);
-    if (spawn && spawn->ref &&
-        dz_send_reply(vm->thread, co->proc->pid, spawn->from, spawn->ref, value->data, value->len))
-        dz_send_error(vm->thread, co->proc->pid, spawn->from, spawn->ref, DZ_ENOMEM, NULL);
+    if (!spawn || !spawn->ref) {
+        dz_msg_free(spawn);
+        return;
+    }
+    struct dz_pid by = co->proc->pid, to = spawn->from;
+    int err = child ? dz_send_child_reply(vm->thread, by, to, spawn->ref, value->data, value->len)
+                    : dz_send_reply(vm->thread, by, to, spawn->ref, value->data, value->len);
+    if (err)
+        dz_send_error(vm->thread, by, to, spawn->ref, DZ_ENOMEM, NULL);
     dz_msg_free(spawn);
 }
 
@@ -384,7 +393,28 @@ static int start_other(lua_State *L)
     dz_msg_free(spec);
     if (!m)
         return dz_vm_raise(L, DZ_ENOMEM, "out of memory");
+    co->stage = s.what == DZ_SPAWN_SUPERVISOR ? STAGE_SUPERVISOR : STAGE_PASSED_ON;
     return dz_vm_ask_spawn(L, thread ? thread : vm->thread->index, &m, DZ_INFINITY);
+}
+
+/* The start is broken off while the other one starts: it is told to stop, and its answer to that is ours, so that whoever
+ * broke it off hears when nothing of it is left. A process that does not look at its mailbox in init is killed there; a
+ * supervisor stops in order what it has started. */
+void dz_start_hand_over(struct dz_vm *vm, struct dz_proc *p)
+{
+    struct dz_co *co = p->kind_data;
+    if (!co || co->phase != DZ_PHASE_START || co->stage < STAGE_PASSED_ON || !(p->flags & DZ_PROC_NO_TERMINATE))
+        return;
+    /* The SPAWN, and a STOP of one who passed this start on to us. */
+    struct dz_msg *m;
+    while ((m = p->owed) != NULL && (m->kind == DZ_MSG_SPAWN || m->kind == DZ_MSG_STOP)) {
+        dz_process_unowe(p, m->from, m->ref);
+        dz_send_signal(vm->thread, DZ_MSG_STOP, m->from, p->wait->target, m->ref,
+                       vm->shared->rt->reasons[DZ_REASON_SHUTDOWN]);
+        dz_msg_free(m);
+    }
+    if (co->stage == STAGE_SUPERVISOR)
+        p->wait->target = DZ_PID_NONE;
 }
 
 void dz_bind_start_open(lua_State *L)

@@ -230,6 +230,8 @@ void dz_start_function_returned(lua_State *L, struct dz_vm *vm, struct dz_co *co
 /* The first turn raised the value whose reason is given: the spawn gets `error` (a term) as it is, or
  * init_failed. */
 void dz_start_failed(struct dz_vm *vm, struct dz_proc *p, bool preparing, struct dz_blob *reason);
+/* Before a process that waits in its first turn ends: what it is starting in its place answers for it. */
+void dz_start_hand_over(struct dz_vm *vm, struct dz_proc *p);
 
 /* --- ending.c --- */
 

@@ -111,6 +111,26 @@ describe("a slow init", function()
     nothing_new_since(before)
   end)
 
+  it("inside a supervisor that is given inline, by name, or by a function of that name", function()
+    local spec = { children = { kid "i1", kid("slow", { init = function() dozor.sleep(60000) end }, { start_timeout = "infinity" }), kid "i3" } }
+    dozor.behaviors.register("motion_slow_inner", spec)
+    dozor.behaviors.register("motion_slow_maker", function() return spec end)
+    for _, inner in ipairs { spec, "motion_slow_inner", "motion_slow_maker" } do
+      for _, break_off in ipairs { S.stop, function(sup) S.terminate_child(sup, "inner") end } do
+        reset(3)
+        local before = processes()
+        local sup = S.start { children = { kid "a" } }
+        local answer = at_once(S.start_child, sup, { id = "inner", supervisor = inner })
+        wait_until(function() return live "slow" == 1 end)
+        break_off(sup)
+        equal(live "i1" + live "slow" + starts "i3", 0)
+        equal(answer(), false)
+        S.stop(sup)
+        nothing_new_since(before)
+      end
+    end
+  end)
+
   it("an init that ends at the moment of the stop leaves nothing either", function()
     for delay = 0, 12 do
       reset(2)
@@ -338,6 +358,33 @@ describe("a supervisor that is killed leaves nothing behind", function()
       equal(answer(), false)
       all_gone(before)
     end
+  end)
+
+  it("while a start function's answer is on its way", function()
+    for spin = 0, 40 do
+      reset(1)
+      local before = processes()
+      local sup = S.start { children = {} }
+      local made = kid "made"
+      local answer = at_once(S.start_child, sup, { id = "f", start = function()
+        return dozor.spawn(made.behavior, {}, { link = true }) -- linked: when the function is killed it takes along what it made
+      end })
+      for _ = 1, spin do dozor.alive(sup) end
+      dozor.kill(sup)
+      answer()
+      all_gone(before)
+    end
+  end)
+
+  it("a terminate that does not return has its shutdown_timeout, not more", function()
+    reset(2)
+    local before = processes()
+    local sup = S.start { children = { kid("stuck", { terminate = function() dozor.sleep(60000) end }, { shutdown_timeout = 50 }),
+      kid("patient", { terminate = function() dozor.sleep(100) end }, { shutdown_timeout = "infinity" }) } }
+    local t = dozor.now()
+    dozor.kill(sup)
+    all_gone(before)
+    truthy(dozor.now() - t < 3000, "both gone long before 5 s")
   end)
 
   it("in the middle of a round", function()

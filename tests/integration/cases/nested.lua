@@ -126,6 +126,34 @@ local function a_killed_supervisor(w)
   end
 end
 
+--- A start function may make its child on another node: it is the supervisor's all the same, and ends with it.
+local function a_start_function_s_child_elsewhere(w)
+  local a, b = w:cluster { "a", "b" }
+  local start = [[
+    local node = ...
+    local function far(label) return { id = label, start = function() return dozor.spawn("probe", { label }, { node = node }) end } end
+    S.sup = dozor.supervisor.start { children = { far "f1", far "f2" } }
+    return true]]
+  local function both_live() w:wait_until(function() return #w:live() == 2 end, function() return "two live: " .. w:show(w:live()) end) end
+  local function none_live() w:wait_until(function() return #w:live() == 0 end, function() return "nothing lives: " .. w:show(w:live()) end) end
+  a:run(start, b.id)
+  both_live()
+  a:run("dozor.supervisor.stop(S.sup)")
+  w:equal(w:live(), {}, "live after stop")
+  a:run(start, b.id)
+  both_live()
+  a:run("dozor.kill(S.sup)")
+  none_live()
+  a:run(start, b.id)
+  both_live()
+  a:kill()
+  none_live()
+  local reasons = {}
+  for _, line in ipairs(w:ledger(function(l) return l.what == "end" end)) do reasons[#reasons + 1] = line.reason end
+  table.sort(reasons)
+  w:equal(reasons, { "killed", "killed", "noconnection", "noconnection", "shutdown", "shutdown" })
+end
+
 return {
   { name = "an inner supervisor's node is killed: its subtree begins once, fresh, elsewhere", fn = inner_s_node_is_killed },
   { name = "the root's node is killed: nothing is orphaned three levels deep", fn = the_root_s_node_is_killed },
@@ -133,4 +161,5 @@ return {
   { name = "stopping the root stops the subtree in order over all nodes", fn = stop_is_in_order },
   { name = "an inner supervisor exceeds its intensity on another node", fn = inner_exceeds },
   { name = "a killed supervisor takes its subtree along", fn = a_killed_supervisor },
+  { name = "a start function's child on another node is its supervisor's", fn = a_start_function_s_child_elsewhere },
 }

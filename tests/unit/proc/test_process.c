@@ -366,6 +366,59 @@ static void an_orphan_whose_terminate_does_not_return_is_killed_in_the_end(void 
     rig_fini(&rig);
 }
 
+static void an_orphan_has_the_time_its_supervisor_would_have_given_it(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct actor_role stubborn = rig_role;
+    static const uint64_t allowed_ms[] = {9000, 100, DZ_INFINITY};
+    struct actor *actors[3];
+    stubborn.terminate = sleep_in_terminate;
+    rig_init(&rig);
+    for (int i = 0; i < 3; i++) {
+        actors[i] = rig_actor(&rig, 1, (char)('a' + i));
+        actors[i]->role = &stubborn;
+        dz_send_signal(&rig.threads[2], DZ_MSG_PARENT_EXIT, DZ_PID_NONE, actors[i]->proc.pid, allowed_ms[i],
+                       rig.rt.reasons[DZ_REASON_KILLED]);
+    }
+    rig_turn(&rig);
+    rig_pass_ms(&rig, 99);
+    rig_expect(&rig, "a terminate killed;b terminate killed;c terminate killed;");
+    rig_pass_ms(&rig, 1);
+    rig_expect(&rig, "b gone;");
+    rig_pass_ms(&rig, 8899);
+    rig_expect(&rig, "");
+    rig_pass_ms(&rig, 1);
+    rig_expect(&rig, "a gone;");
+    rig_pass_ms(&rig, 100000);
+    rig_expect(&rig, "");
+    rig_signal(&rig, DZ_MSG_KILL, DZ_PID_NONE, actors[2]->proc.pid, 0);
+    rig_expect(&rig, "c gone;");
+    rig_fini(&rig);
+}
+
+/* What a start function made is known to its supervisor by the answer alone. */
+static void a_child_whose_supervisor_is_gone_before_the_answer_ends(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct dz_buf value;
+    struct dz_build b;
+    rig_init(&rig);
+    struct actor *sup = rig_actor(&rig, 2, 's'), *child = rig_actor(&rig, 1, 'c'), *other = rig_actor(&rig, 1, 'o');
+    struct dz_pid gone = sup->proc.pid;
+    rig_signal(&rig, DZ_MSG_KILL, DZ_PID_NONE, gone, 0);
+    dz_buf_init(&value);
+    dz_build_init(&b, &value);
+    dz_build_pid_of(&b, &rig.rt.nodes, child->proc.pid);
+    assert_int_equal(dz_send_child_reply(&rig.threads[1], other->proc.pid, gone, 7, value.data, value.len), 0);
+    dz_send_pid_reply(&rig.threads[1], child->proc.pid, gone, 8, other->proc.pid); /* an answer like any other */
+    rig_turn(&rig);
+    rig_expect(&rig, "s gone;c terminate killed;c gone;");
+    dz_buf_fini(&value);
+    rig_fini(&rig);
+}
+
 static void everybody_owed_an_answer_hears_of_the_end(void **state)
 {
     (void)state;
@@ -600,6 +653,8 @@ int main(void)
         cmocka_unit_test(the_first_reason_stands),
         cmocka_unit_test(an_ended_supervisor_takes_a_child_along_even_if_it_traps),
         cmocka_unit_test(an_orphan_whose_terminate_does_not_return_is_killed_in_the_end),
+        cmocka_unit_test(an_orphan_has_the_time_its_supervisor_would_have_given_it),
+        cmocka_unit_test(a_child_whose_supervisor_is_gone_before_the_answer_ends),
         cmocka_unit_test(everybody_owed_an_answer_hears_of_the_end),
         cmocka_unit_test(one_who_wants_the_answer_no_more_is_owed_nothing),
         cmocka_unit_test(questions_are_owed_until_taken_back_one_by_one),

@@ -1,5 +1,5 @@
 # What is built of the layers: dozor_core (static), dozor (shared), dozor-bin (the program), and how they are installed.
-set(layers base term proc sched sup net cluster vm host)
+set(layers base term proc sched sup net cluster sim vm host)
 set(objects)
 foreach(layer IN LISTS layers)
   list(APPEND objects $<TARGET_OBJECTS:dz_${layer}>)

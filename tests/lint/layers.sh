@@ -15,14 +15,15 @@ allowed() {
     sup) echo "base term proc sup" ;;
     net) echo "base term proc net" ;;
     cluster) echo "base term proc sched sup net cluster" ;;
+    sim) echo "base term proc net sim" ;;
     vm) echo "base term proc sched sup net cluster vm" ;;
-    host) echo "base term proc sched sup net cluster vm host" ;;
+    host) echo "base term proc sched sup net cluster sim vm host" ;;
     *) echo "" ;;
     esac
 }
 
 # Includes of our own: "folder/file.h".
-for layer in base term proc sched sup net cluster vm host; do
+for layer in base term proc sched sup net cluster sim vm host; do
     [ -d "$layer" ] || continue
     may=" $(allowed "$layer") "
     grep -nE '^#include "[a-z_]+/' "$layer"/*.c "$layer"/*.h 2>/dev/null |

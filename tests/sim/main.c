@@ -68,7 +68,7 @@ static bool read_words(struct settings *s, int argc, char **argv)
         else
             return false;
     }
-    return s->run.hosts >= 2 && s->run.hosts <= SIM_HOSTS_MAX && s->jobs >= 1 && s->jobs <= JOBS_MAX;
+    return s->run.hosts >= 2 && s->run.hosts <= DZ_SIM_HOSTS_MAX && s->jobs >= 1 && s->jobs <= JOBS_MAX;
 }
 
 static void defaults(struct settings *s)

@@ -8,9 +8,9 @@
 
 #include "sim_check.h"
 #include "sim_intensity.h"
-#include "sim_net.h"
-#include "sim_rand.h"
-#include "sim_trace.h"
+#include "sim/sim_net.h"
+#include "sim/sim_rand.h"
+#include "sim/sim_trace.h"
 
 struct sim_life;
 
@@ -28,14 +28,13 @@ enum sim_part { SIM_STORM, SIM_CALM, SIM_END };
 
 struct sim {
     struct sim_options options;
-    struct sim_rand rand;
+    struct dz_sim_rand rand;
     uint64_t now_ns;
-    struct sim_trace trace;
-    struct sim_net *net;
+    struct dz_sim_trace trace;
+    struct dz_sim_net *net;
     struct sim_check check;
     struct sim_intensity intensity;
-    struct sim_life *lives[SIM_HOSTS_MAX]; /* NULL: the host is down */
-    uint64_t back_ns[SIM_HOSTS_MAX];       /* when a host that is down comes back */
+    struct sim_life *lives[DZ_SIM_HOSTS_MAX]; /* NULL: the host is down */
     uint32_t life_count;
     uint64_t names; /* given to children so far */
     enum sim_part part;
@@ -48,6 +47,6 @@ int sim_run(const struct sim_options *options, uint64_t *hash);
 uint64_t sim_simulated_ms(const struct sim_options *options);
 /* Something that must hold did not. */
 void sim_fail(struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));
-#define sim_note(sim, ...) sim_trace_note(&(sim)->trace, __VA_ARGS__)
+#define sim_note(sim, ...) dz_sim_trace_note(&(sim)->trace, __VA_ARGS__)
 
 #endif

@@ -11,8 +11,8 @@
 #include "sim_settled.h"
 #include "sup/driver_parts.h"
 
-#define CHECK_EVERY_NS   (100u * SIM_MS)
-#define ORPHANS_EVERY_NS (1000u * SIM_MS)
+#define CHECK_EVERY_NS   (100u * DZ_SIM_MS)
+#define ORPHANS_EVERY_NS (1000u * DZ_SIM_MS)
 /* Until a lost node is noticed: 3 s of silence, 10 s when others reach it; then terminate, at most 5 s. */
 #define ORPHAN_MS 25000u
 
@@ -42,7 +42,7 @@ void sim_check_fini(struct sim_check *c)
 
 static bool is_quiet(const struct sim_check *c, uint64_t ms)
 {
-    return c->sim->now_ns - c->troubled_ns >= ms * SIM_MS;
+    return c->sim->now_ns - c->troubled_ns >= ms * DZ_SIM_MS;
 }
 
 /* --- births and deaths --- */
@@ -217,7 +217,7 @@ static void check_orphan(struct sim_check *c, struct sim_kid_record *kid, uint64
     if (kid->life->frozen_until_ns > c->sim->now_ns)
         return;
     kid->orphan_ns = has_supervisor(c, kid) ? 0 : kid->orphan_ns + passed_ns;
-    if (kid->orphan_ns > ORPHAN_MS * SIM_MS)
+    if (kid->orphan_ns > ORPHAN_MS * DZ_SIM_MS)
         sim_fail(c->sim, "%s %s on h%d has had no supervisor for %u s", kid->behavior, kid->path->text, kid->host,
                  (unsigned)(kid->orphan_ns / 1000000000u));
 }
@@ -250,12 +250,12 @@ void sim_check_now(struct sim_check *c)
 
 static void check_members(struct sim_check *c)
 {
-    struct dz_cluster_candidate found[SIM_HOSTS_MAX];
+    struct dz_cluster_candidate found[DZ_SIM_HOSTS_MAX];
     for (unsigned i = 0; i < c->sim->options.hosts; i++) {
         struct sim_life *l = c->sim->lives[i];
-        size_t n = dz_cluster_candidates(l->cluster, found, SIM_HOSTS_MAX);
+        size_t n = dz_cluster_candidates(l->cluster, found, DZ_SIM_HOSTS_MAX);
         size_t connected = 0;
-        for (size_t k = 0; k < n && k < SIM_HOSTS_MAX; k++)
+        for (size_t k = 0; k < n && k < DZ_SIM_HOSTS_MAX; k++)
             connected += found[k].connected;
         if (n != c->sim->options.hosts || connected != n)
             sim_fail(c->sim, "h%u sees %zu hosts, %zu of them connected", i, n, connected);

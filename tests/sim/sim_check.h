@@ -8,7 +8,7 @@
 #include "base/map.h"
 #include "proc/pid.h"
 #include "proc/spawn.h"
-#include "sim_net.h"
+#include "sim/sim_net.h"
 
 /* How long after the last trouble two hosts may still disagree: detection (3 s of silence, 10 s when only others reach it), redial
  * (up to 30 s apart), stopping what is superseded (5 s). */

@@ -45,7 +45,7 @@ static struct sim_client *client_of(struct dz_proc *p)
     return (struct sim_client *)(void *)p;
 }
 
-static struct sim_rand *chance(const struct sim_client *c)
+static struct dz_sim_rand *chance(const struct sim_client *c)
 {
     return &c->life->sim->rand;
 }
@@ -68,7 +68,7 @@ static uint64_t wait_for(struct dz_thread *t, struct sim_client *c, enum doing d
 static void nap(struct dz_thread *t, struct sim_client *c)
 {
     uint64_t most = c->life->sim->part == SIM_STORM ? 60 : 2000;
-    wait_for(t, c, SLEEPING, DZ_PID_NONE, sim_rand_between(chance(c), 1, most) * SIM_MS);
+    wait_for(t, c, SLEEPING, DZ_PID_NONE, dz_sim_rand_between(chance(c), 1, most) * DZ_SIM_MS);
 }
 
 static void ask(struct dz_thread *t, struct sim_client *c, struct dz_msg *m, enum doing doing, struct dz_pid to,
@@ -93,7 +93,7 @@ static struct sim_kid_record *any_kid(struct sim_client *c, struct dz_pid *pid)
     struct sim_check *check = &c->life->sim->check;
     if (check->live_count == 0)
         return NULL;
-    struct sim_kid_record *kid = check->live[sim_rand_below(chance(c), check->live_count)];
+    struct sim_kid_record *kid = check->live[dz_sim_rand_below(chance(c), check->live_count)];
     *pid = sim_life_translate(kid->life, kid->pid, c->life);
     return kid;
 }
@@ -111,15 +111,15 @@ static void call_kid(struct dz_thread *t, struct sim_client *c)
     c->kid = kid;
     c->life->sim->check.calls++;
     snprintf(c->what, sizeof c->what, "call of %.60s", kid->path->text);
-    ask(t, c, sim_message_new(DZ_MSG_CALL, &value), CALLING, pid, sim_rand_between(chance(c), 5, 4000) * SIM_MS);
+    ask(t, c, sim_message_new(DZ_MSG_CALL, &value), CALLING, pid, dz_sim_rand_between(chance(c), 5, 4000) * DZ_SIM_MS);
 }
 
 static void cast_kids(struct dz_thread *t, struct sim_client *c)
 {
     struct dz_pid pid;
     struct sim_kid_record *kid = any_kid(c, &pid);
-    uint64_t most = sim_rand_percent(chance(c), 10) ? 20 : 5;
-    for (uint64_t i = sim_rand_between(chance(c), 1, most); kid && i > 0; i--) {
+    uint64_t most = dz_sim_rand_percent(chance(c), 10) ? 20 : 5;
+    for (uint64_t i = dz_sim_rand_between(chance(c), 1, most); kid && i > 0; i--) {
         struct sim_message value = {c->uid, c->number += 2};
         struct dz_msg *m = sim_message_new(DZ_MSG_CAST, &value);
         m->from = c->proc.pid;
@@ -136,9 +136,9 @@ static void cast_kids(struct dz_thread *t, struct sim_client *c)
 static void watch_kid(struct dz_thread *t, struct sim_client *c)
 {
     struct dz_pid pid;
-    struct monitor *m = &c->monitors[sim_rand_below(chance(c), MONITORS)];
+    struct monitor *m = &c->monitors[dz_sim_rand_below(chance(c), MONITORS)];
     if (m->ref) {
-        if (sim_rand_percent(chance(c), 30) && dz_bond_demonitor(t, &c->proc, m->ref))
+        if (dz_sim_rand_percent(chance(c), 30) && dz_bond_demonitor(t, &c->proc, m->ref))
             m->ref = 0;
     } else {
         struct sim_kid_record *kid = any_kid(c, &pid);
@@ -175,12 +175,12 @@ static void start_root(struct dz_thread *t, struct sim_client *c)
     struct dz_buf spec;
     struct dz_build b;
     char name[16];
-    bool named = sim_rand_percent(chance(c), 70);
+    bool named = dz_sim_rand_percent(chance(c), 70);
     if (sim_life_supervisors(c->life, true, NULL, 0) >= ROOTS_MAX || !c->life->joined) {
         nap(t, c);
         return;
     }
-    snprintf(name, sizeof name, "root%u", (unsigned)sim_rand_below(chance(c), SIM_ROOT_NAMES));
+    snprintf(name, sizeof name, "root%u", (unsigned)dz_sim_rand_below(chance(c), SIM_ROOT_NAMES));
     dz_buf_init(&spec);
     dz_build_init(&b, &spec);
     sim_spec_supervisor(sim, &b, named ? name : NULL, 0);
@@ -202,11 +202,11 @@ static bool any_supervisor(struct sim_client *c, bool roots, struct dz_pid *pid,
 {
     struct dz_pid pids[SUPS_MAX];
     struct sim *sim = c->life->sim;
-    struct sim_life *l = sim->lives[sim_rand_below(chance(c), sim->options.hosts)];
+    struct sim_life *l = sim->lives[dz_sim_rand_below(chance(c), sim->options.hosts)];
     size_t n = l ? sim_life_supervisors(l, roots, pids, SUPS_MAX) : 0;
     if (n == 0)
         return false;
-    struct dz_pid own = pids[sim_rand_below(chance(c), n)];
+    struct dz_pid own = pids[dz_sim_rand_below(chance(c), n)];
     *pid = sim_life_translate(l, own, c->life);
     *found = sim_life_supervisor(l, own);
     return true;
@@ -216,7 +216,7 @@ static bool any_supervisor(struct sim_client *c, bool roots, struct dz_pid *pid,
 static bool any_name(struct sim_client *c, struct dz_pid *pid)
 {
     char name[16];
-    int len = snprintf(name, sizeof name, "root%u", (unsigned)sim_rand_below(chance(c), SIM_ROOT_NAMES));
+    int len = snprintf(name, sizeof name, "root%u", (unsigned)dz_sim_rand_below(chance(c), SIM_ROOT_NAMES));
     *pid = dz_cluster_global_whereis(c->life->cluster, name, (size_t)len);
     return !dz_pid_is_none(*pid);
 }
@@ -264,8 +264,8 @@ static void ask_supervisor(struct dz_thread *t, struct sim_client *c)
         nap(t, c);
         return;
     }
-    enum dz_request code = codes[sim_rand_below(chance(c), sizeof codes / sizeof codes[0])];
-    snprintf(id, sizeof id, "c%u", (unsigned)sim_rand_below(chance(c), SIM_CHILD_IDS + 2));
+    enum dz_request code = codes[dz_sim_rand_below(chance(c), sizeof codes / sizeof codes[0])];
+    snprintf(id, sizeof id, "c%u", (unsigned)dz_sim_rand_below(chance(c), SIM_CHILD_IDS + 2));
     dz_buf_init(&data);
     dz_build_init(&b, &data);
     build_request(c, &b, code, id);
@@ -285,7 +285,7 @@ static void stop_supervisor(struct dz_thread *t, struct sim_client *c)
 {
     struct dz_pid pid;
     const struct dz_supervisor *found;
-    if (!(sim_rand_percent(chance(c), 50) ? any_name(c, &pid) : any_supervisor(c, true, &pid, &found))) {
+    if (!(dz_sim_rand_percent(chance(c), 50) ? any_name(c, &pid) : any_supervisor(c, true, &pid, &found))) {
         nap(t, c);
         return;
     }
@@ -305,9 +305,9 @@ static void check_timeout(struct sim_client *c)
     if (c->doing != CALLING || kid->life || kid->life_number != c->life->number)
         return;
     uint64_t since = kid->gone_ns > c->life->frozen_until_ns ? kid->gone_ns : c->life->frozen_until_ns;
-    if (sim->now_ns - since > 1000 * SIM_MS)
+    if (sim->now_ns - since > 1000 * DZ_SIM_MS)
         sim_fail(sim, "%s timed out, %llu ms after the end of the one called", c->what,
-                 (unsigned long long)((sim->now_ns - kid->gone_ns) / SIM_MS));
+                 (unsigned long long)((sim->now_ns - kid->gone_ns) / DZ_SIM_MS));
 }
 
 static void check_reply(struct sim_client *c)
@@ -315,7 +315,7 @@ static void check_reply(struct sim_client *c)
     struct dz_msg *m = c->wait.reply;
     struct sim_message value;
     uint64_t waited = c->life->sim->now_ns - c->since_ns;
-    if (c->wait.timed_out && waited + waited / 100 + SIM_MS < c->timeout_ns)
+    if (c->wait.timed_out && waited + waited / 100 + DZ_SIM_MS < c->timeout_ns)
         sim_fail(c->life->sim, "%s timed out too early", c->what);
     if (c->wait.timed_out)
         check_timeout(c);
@@ -341,7 +341,7 @@ static void note_reply(struct sim_client *c)
 
 static void do_something(struct dz_thread *t, struct sim_client *c)
 {
-    uint64_t dice = sim_rand_below(chance(c), 100);
+    uint64_t dice = dz_sim_rand_below(chance(c), 100);
     if (c->life->sim->part != SIM_STORM)
         nap(t, c);
     else if (dice < 45)
@@ -354,7 +354,7 @@ static void do_something(struct dz_thread *t, struct sim_client *c)
         ask_supervisor(t, c);
     else if (dice < 91)
         start_root(t, c);
-    else if (dice < 92 && sim_rand_percent(chance(c), 20))
+    else if (dice < 92 && dz_sim_rand_percent(chance(c), 20))
         stop_supervisor(t, c);
     else
         nap(t, c);
@@ -420,13 +420,13 @@ void sim_client_check_settled(struct sim_life *l)
 {
     dz_list_each (&l->clients, it) {
         struct sim_client *c = dz_list_entry(it, struct sim_client, all);
-        uint64_t waited_ms = (l->sim->now_ns - c->since_ns) / SIM_MS;
+        uint64_t waited_ms = (l->sim->now_ns - c->since_ns) / DZ_SIM_MS;
         if (c->proc.wait && c->doing != SLEEPING && waited_ms > SIM_GRACE_MS / 2)
             sim_fail(l->sim, "h%d client %llu: no answer to %s for %llu ms", l->index, (unsigned long long)c->uid, c->what,
                      (unsigned long long)waited_ms);
         for (uint32_t i = 0; i < MONITORS; i++)
             if (c->monitors[i].ref && !c->monitors[i].kid->life &&
-                l->sim->now_ns - c->monitors[i].kid->gone_ns > SIM_GRACE_MS / 2 * SIM_MS)
+                l->sim->now_ns - c->monitors[i].kid->gone_ns > SIM_GRACE_MS / 2 * DZ_SIM_MS)
                 sim_fail(l->sim, "h%d client %llu: its monitor of %s never fired", l->index, (unsigned long long)c->uid,
                          c->monitors[i].kid->path->text);
     }

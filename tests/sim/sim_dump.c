@@ -54,7 +54,7 @@ static void dump_supervisor(struct sim *sim, struct sim_life *l, struct dz_pid p
 
 static void dump_sessions(struct sim *sim, struct sim_life *l)
 {
-    struct dz_transport *t = sim_station_transport(l->station);
+    struct dz_transport *t = dz_sim_station_transport(l->station);
     dz_list_each (&l->cluster->sessions, it) {
         const struct dz_session_state *s = dz_list_entry(it, struct dz_session_state, all);
         sim_note(sim, "    session %llx with %s: %s, %zu bytes not acknowledged", (unsigned long long)s->peer,

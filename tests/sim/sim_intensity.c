@@ -83,7 +83,7 @@ void sim_intensity_restarted(struct sim_intensity *in, const struct sim_kid_reco
     if (s->count <= s->max_restarts || s->within_ms <= SLACK_MS)
         return;
     uint64_t first = s->times_ns[(s->count - 1 - s->max_restarts) % TIMES];
-    uint64_t window_ns = (s->within_ms * 99 / 100 - SLACK_MS) * SIM_MS;
+    uint64_t window_ns = (s->within_ms * 99 / 100 - SLACK_MS) * DZ_SIM_MS;
     if (in->sim->now_ns - first < window_ns)
         sim_fail(in->sim, "%s: more than %u restarts within %llu ms", before->path->text, s->max_restarts,
                  (unsigned long long)s->within_ms);

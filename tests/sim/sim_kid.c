@@ -27,7 +27,7 @@ static struct kid *kid_of(struct dz_proc *p)
     return (struct kid *)(void *)p;
 }
 
-static struct sim_rand *chance(const struct kid *k)
+static struct dz_sim_rand *chance(const struct kid *k)
 {
     return &k->life->sim->rand;
 }
@@ -67,8 +67,8 @@ static void set_fate(struct dz_thread *t, struct kid *k)
 {
     if (k->behavior != CRASHY && k->behavior != FLEETING)
         return;
-    int err = dz_timer_start(t, &k->timer, sim_clock_local(&k->life->clock) +
-                                               sim_rand_between(chance(k), 1, 4000) * SIM_MS);
+    int err = dz_timer_start(t, &k->timer, dz_sim_clock_local(&k->life->clock) +
+                                               dz_sim_rand_between(chance(k), 1, 4000) * DZ_SIM_MS);
     dz_assert(!err);
 }
 
@@ -79,10 +79,10 @@ static void begin(struct dz_thread *t, struct kid *k)
     bool calm = is_calm(k);
     set_fate(t, k);
     if (k->behavior == SLOW)
-        sleep_for(t, k, sim_rand_between(chance(k), 1, calm ? 20 : 400) * SIM_MS);
-    else if (k->behavior == BAD && !calm && sim_rand_percent(chance(k), 30))
+        sleep_for(t, k, dz_sim_rand_between(chance(k), 1, calm ? 20 : 400) * DZ_SIM_MS);
+    else if (k->behavior == BAD && !calm && dz_sim_rand_percent(chance(k), 30))
         doom(t, k, "bad init");
-    else if (k->behavior == STUCK && !calm && sim_rand_percent(chance(k), 15))
+    else if (k->behavior == STUCK && !calm && dz_sim_rand_percent(chance(k), 15))
         sleep_for(t, k, DZ_INFINITY);
 }
 
@@ -112,7 +112,7 @@ static void take(struct dz_thread *t, struct kid *k, struct dz_msg *m)
     }
     sim_message_read(m->data, m->len, &value);
     check_order(k, &value);
-    if (!is_calm(k) && sim_rand_percent(chance(k), 1)) {
+    if (!is_calm(k) && dz_sim_rand_percent(chance(k), 1)) {
         if (m->kind == DZ_MSG_CALL)
             dz_process_owe(&k->proc, m);
         else
@@ -124,15 +124,15 @@ static void take(struct dz_thread *t, struct kid *k, struct dz_msg *m)
     if (m->kind == DZ_MSG_CALL)
         sim_message_answer(t, m, &value);
     dz_msg_free(m);
-    if (!is_calm(k) && sim_rand_percent(chance(k), 2))
-        sleep_for(t, k, sim_rand_between(chance(k), 1, 300) * SIM_MS);
+    if (!is_calm(k) && dz_sim_rand_percent(chance(k), 2))
+        sleep_for(t, k, dz_sim_rand_between(chance(k), 1, 300) * DZ_SIM_MS);
 }
 
 static void terminate(struct dz_thread *t, struct kid *k)
 {
     bool calm = is_calm(k);
     if (k->behavior == LAZY)
-        sleep_for(t, k, sim_rand_between(chance(k), 1, calm ? 20 : 500) * SIM_MS);
+        sleep_for(t, k, dz_sim_rand_between(chance(k), 1, calm ? 20 : 500) * DZ_SIM_MS);
     else if (k->behavior == STUBBORN && !calm)
         sleep_for(t, k, DZ_INFINITY);
 }

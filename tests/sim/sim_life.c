@@ -17,18 +17,18 @@
 
 static uint64_t now_ns(void *ctx)
 {
-    return sim_clock_local(&((struct sim_life *)ctx)->clock);
+    return dz_sim_clock_local(&((struct sim_life *)ctx)->clock);
 }
 
 static uint64_t wall_ms(void *ctx)
 {
     struct sim_life *l = ctx;
-    return 1700000000000u + l->sim->now_ns / SIM_MS + l->wall_offset_ms;
+    return 1700000000000u + l->sim->now_ns / DZ_SIM_MS + l->wall_offset_ms;
 }
 
 static uint64_t chance(void *ctx)
 {
-    return sim_rand_next(&((struct sim_life *)ctx)->rand);
+    return dz_sim_rand_next(&((struct sim_life *)ctx)->rand);
 }
 
 static void sink(void *ctx, enum dz_log_level level, const char *text, const struct dz_log_field *fields, size_t count)
@@ -46,13 +46,13 @@ static void sink(void *ctx, enum dz_log_level level, const char *text, const str
 /* Clocks start anywhere, run up to 0.25 % too fast or too slow, and the wall clocks of one host's lives disagree. */
 static void set_up_env(struct sim_life *l)
 {
-    struct sim_rand *r = &l->sim->rand;
-    l->rand.state = sim_rand_next(r);
-    l->clock = (struct sim_clock){.now_ns = &l->sim->now_ns,
+    struct dz_sim_rand *r = &l->sim->rand;
+    l->rand.state = dz_sim_rand_next(r);
+    l->clock = (struct dz_sim_clock){.now_ns = &l->sim->now_ns,
                                   .born_ns = l->sim->now_ns,
-                                  .base_ns = sim_rand_between(r, 1, 1000000) * 1000000000u,
-                                  .ppm = (int64_t)sim_rand_below(r, 5001) - 2500};
-    l->wall_offset_ms = sim_rand_below(r, 6000);
+                                  .base_ns = dz_sim_rand_between(r, 1, 1000000) * 1000000000u,
+                                  .ppm = (int64_t)dz_sim_rand_below(r, 5001) - 2500};
+    l->wall_offset_ms = dz_sim_rand_below(r, 6000);
     l->env = (struct dz_env){.now_ns = now_ns, .wall_ms = wall_ms, .random = chance, .ctx = l};
     l->log = (struct dz_log){.sink = sink, .ctx = l, .level = DZ_LOG_INFO};
 }
@@ -90,19 +90,24 @@ static void joined(void *ctx)
 
 static void join(struct sim_life *l)
 {
-    char ids[SIM_HOSTS_MAX][32];
-    const char *seeds[SIM_HOSTS_MAX];
+    char ids[DZ_SIM_HOSTS_MAX][32];
+    const char *seeds[DZ_SIM_HOSTS_MAX];
     uint64_t incarnation = dz_cluster_incarnation(l->cluster);
     for (unsigned i = 0; i < l->sim->options.hosts; i++) {
         snprintf(ids[i], sizeof ids[i], "h%u@127.0.0.1:%u", i, 4000 + i);
         seeds[i] = ids[i];
     }
-    l->station = sim_station_open(l->sim->net, l->index, l->id, incarnation,
-                                  dz_nodes_get(&l->rt.nodes, 0)->incarnation, &l->clock, &l->env, &l->log,
-                                  dz_cluster_events(), l->cluster);
+    struct dz_transport_uv_config carrier = {.env = &l->env,
+                                             .log = &l->log,
+                                             .events = dz_cluster_events(),
+                                             .ctx = l->cluster,
+                                             .birth = dz_nodes_get(&l->rt.nodes, 0)->incarnation};
+    l->station = dz_sim_station_new(l->sim->net, l->index, &l->clock, &carrier);
+    int err = dz_sim_station_start(l->station, l->id, incarnation);
+    dz_assert(!err);
     struct dz_cluster_config config = {
         .node_id = l->id, .incarnation = incarnation, .seeds = seeds, .seed_count = l->sim->options.hosts};
-    int err = dz_cluster_start(l->cluster, sim_station_transport(l->station), &config, joined, l);
+    err = dz_cluster_start(l->cluster, dz_sim_station_transport(l->station), &config, joined, l);
     dz_assert(!err);
 }
 
@@ -150,7 +155,7 @@ static void stopped(void *ctx)
 
 static bool step_all(struct sim_life *l)
 {
-    bool any = sim_station_step(l->station);
+    bool any = dz_sim_station_step(l->station);
     for (uint32_t i = 0; i < SIM_THREADS; i++)
         any |= dz_sched_step(l->sched.workers[i]);
     return any;
@@ -165,7 +170,7 @@ static void take_apart(struct sim_life *l)
     for (; round < MOST_ROUNDS && (busy || !l->cluster_stopped); round++) {
         busy = kill_all(l);
         busy |= step_all(l);
-        l->clock.ahead_ns += 20 * SIM_MS;
+        l->clock.ahead_ns += 20 * DZ_SIM_MS;
     }
     if (round == MOST_ROUNDS)
         sim_fail(l->sim, "h%d cannot be taken apart", l->index);
@@ -175,7 +180,7 @@ void sim_life_crash(struct sim_life *l)
 {
     l->ending = true;
     sim_check_life_lost(&l->sim->check, l);
-    sim_station_mute(l->station);
+    dz_sim_station_mute(l->station);
     take_apart(l);
     dz_native_drop_delayed(sim_life_thread(l, DZ_THREAD_SYSTEM));
     dz_sched_stop(&l->sched);
@@ -183,7 +188,7 @@ void sim_life_crash(struct sim_life *l)
     dz_driver_fini(&l->driver);
     dz_sched_fini(&l->sched);
     dz_rt_fini(&l->rt);
-    sim_station_delete(l->station);
+    dz_sim_station_delete(l->station);
     dz_map_fini(&l->up);
     dz_free(l);
 }
@@ -204,12 +209,12 @@ static uint64_t latest(uint64_t a, uint64_t b)
 uint64_t sim_life_next(struct sim_life *l, uint32_t i)
 {
     struct dz_worker *w = l->sched.workers[i];
-    uint64_t due = is_ready(w) ? l->sim->now_ns : sim_clock_true(&l->clock, dz_sched_next_ns(w));
+    uint64_t due = is_ready(w) ? l->sim->now_ns : dz_sim_clock_true(&l->clock, dz_sched_next_ns(w));
     if (i == DZ_THREAD_SYSTEM) {
-        uint64_t net = sim_station_next(l->station);
+        uint64_t net = dz_sim_station_next(l->station);
         due = net < due ? net : due;
     }
-    if (due == SIM_NEVER)
+    if (due == DZ_SIM_NEVER)
         return due;
     return latest(latest(due, l->busy_until_ns[i]), l->frozen_until_ns);
 }
@@ -217,20 +222,20 @@ uint64_t sim_life_next(struct sim_life *l, uint32_t i)
 /* How long the thread is busy with it: microseconds, now and then much longer (a collection, another program). */
 static uint64_t cost_ns(struct sim_life *l, uint32_t i)
 {
-    struct sim_rand *r = &l->sim->rand;
-    uint64_t dice = sim_rand_below(r, 10000);
+    struct dz_sim_rand *r = &l->sim->rand;
+    uint64_t dice = dz_sim_rand_below(r, 10000);
     if (dice < 2 && i != DZ_THREAD_SYSTEM)
-        return sim_rand_between(r, 1, 150) * SIM_MS;
+        return dz_sim_rand_between(r, 1, 150) * DZ_SIM_MS;
     if (dice < 60)
-        return sim_rand_between(r, 100, 3000) * 1000u;
-    return sim_rand_between(r, 1000, 30000);
+        return dz_sim_rand_between(r, 100, 3000) * 1000u;
+    return dz_sim_rand_between(r, 1000, 30000);
 }
 
 void sim_life_step(struct sim_life *l, uint32_t i)
 {
-    sim_trace_step(&l->sim->trace, l->sim->now_ns ^ (uint64_t)l->index << 56 ^ (uint64_t)i << 48);
+    dz_sim_trace_step(&l->sim->trace, l->sim->now_ns ^ (uint64_t)l->index << 56 ^ (uint64_t)i << 48);
     if (i == DZ_THREAD_SYSTEM)
-        sim_station_step(l->station);
+        dz_sim_station_step(l->station);
     dz_sched_step(l->sched.workers[i]);
     l->busy_until_ns[i] = l->sim->now_ns + cost_ns(l, i);
 }

@@ -9,7 +9,7 @@
 #include "cluster/cluster.h"
 #include "sched/sched.h"
 #include "sim.h"
-#include "sim_clock.h"
+#include "sim/sim_clock.h"
 #include "sup/driver.h"
 
 #define SIM_WORKERS 2u
@@ -22,16 +22,16 @@ struct sim_life {
     int index;
     uint32_t number;
     char id[32];
-    struct sim_clock clock;
+    struct dz_sim_clock clock;
     uint64_t wall_offset_ms;
-    struct sim_rand rand;
+    struct dz_sim_rand rand;
     struct dz_env env;
     struct dz_log log;
     struct dz_rt rt;
     struct dz_sched sched;
     struct dz_cluster *cluster;
     struct dz_driver driver;
-    struct sim_station *station;
+    struct dz_sim_station *station;
     struct dz_list clients;
     struct dz_map up; /* identities of the nodes it has been told are up */
     uint64_t busy_until_ns[SIM_THREADS];
@@ -45,7 +45,7 @@ struct sim_life {
 struct sim_life *sim_life_new(struct sim *sim, int index);
 /* As kill -9: from one moment to the next nobody is there. Frees it. */
 void sim_life_crash(struct sim_life *l);
-/* When thread i next has something to do; SIM_NEVER. */
+/* When thread i next has something to do; DZ_SIM_NEVER. */
 uint64_t sim_life_next(struct sim_life *l, uint32_t i);
 void sim_life_step(struct sim_life *l, uint32_t i);
 /* A pid of one host as another one names it. */

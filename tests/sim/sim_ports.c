@@ -116,8 +116,8 @@ void sim_ports_fill_rt(struct sim_life *l)
 
 static size_t candidates(void *ctx, struct dz_candidate *out, size_t cap)
 {
-    struct dz_cluster_candidate found[SIM_HOSTS_MAX];
-    size_t count = dz_cluster_candidates(life_of(ctx)->cluster, found, SIM_HOSTS_MAX);
+    struct dz_cluster_candidate found[DZ_SIM_HOSTS_MAX];
+    size_t count = dz_cluster_candidates(life_of(ctx)->cluster, found, DZ_SIM_HOSTS_MAX);
     for (size_t i = 0; i < count && i < cap; i++)
         out[i] = (struct dz_candidate){
             .node = found[i].node,

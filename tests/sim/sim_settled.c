@@ -25,7 +25,7 @@ struct wanted {
     uint32_t records;
     uint32_t active;
     uint32_t supervisors;
-    uint32_t by_node[SIM_HOSTS_MAX];
+    uint32_t by_node[DZ_SIM_HOSTS_MAX];
 };
 
 static struct sim_life *life_at(struct wanted *w, uint32_t node)

@@ -1,12 +1,15 @@
-#include "sim_net.h"
+#include "sim/sim_net.h"
 
+#include <stdio.h>
 #include <string.h>
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/err.h"
 #include "net/hub.h"
 
-#define WINDOW     60000u /* bytes under way on one connection */
-#define FIRST_PORT 4000
+#define WINDOW  60000u /* bytes under way on one connection */
+#define ADDRESS_MAX 300
+#define NOWHERE DZ_SIM_HOSTS_MAX /* the peer of who dials an address that no host has */
 
 enum parcel_kind { PARCEL_ACCEPT, PARCEL_CONNECTED, PARCEL_REFUSED, PARCEL_BYTES, PARCEL_EOF, PARCEL_ERROR };
 
@@ -21,7 +24,7 @@ struct parcel {
 /* One end of a connection. */
 struct end {
     struct dz_conn base;
-    struct sim_station *station;
+    struct dz_sim_station *station;
     struct dz_list all;   /* station.ends */
     struct dz_list queue; /* parcels for this end */
     struct end *other;    /* NULL: not connected (any more) */
@@ -35,24 +38,28 @@ struct end {
     bool gone;
 };
 
-struct sim_station {
+struct dz_sim_station {
     struct dz_hub hub;
     struct dz_port port;
-    struct sim_net *net;
-    const struct sim_clock *clock;
+    struct dz_sim_net *net;
+    const struct dz_sim_clock *clock;
     int index;
+    char address[ADDRESS_MAX]; /* "host:port" */
     uint64_t wake_local_ns;
     bool attention;
     bool muted;
+    void (*closed)(void *ctx); /* to be called in the next step */
+    void *closed_ctx;
     struct dz_list ends;
     struct dz_list all; /* net.stations */
 };
 
-struct sim_net {
-    struct sim_rand *rand;
+struct dz_sim_net {
+    struct dz_sim_rand *rand;
     const uint64_t *now_ns;
-    struct sim_station *listening[SIM_HOSTS_MAX];
-    struct sim_net_way ways[SIM_HOSTS_MAX][SIM_HOSTS_MAX];
+    struct dz_sim_station *listening[DZ_SIM_HOSTS_MAX + 1];
+    struct dz_sim_net_way ways[DZ_SIM_HOSTS_MAX + 1][DZ_SIM_HOSTS_MAX + 1];
+    char last_address[DZ_SIM_HOSTS_MAX][ADDRESS_MAX]; /* where each host listened last */
     struct dz_list stations;
     uint64_t carried;
 };
@@ -62,10 +69,10 @@ static struct end *end_of(struct dz_conn *conn)
     return dz_container_of(conn, struct end, base);
 }
 
-static uint64_t travel(struct sim_net *net, int from, int to)
+static uint64_t travel(struct dz_sim_net *net, int from, int to)
 {
-    const struct sim_net_way *w = &net->ways[from][to];
-    return w->delay_ns + (w->jitter_ns ? sim_rand_below(net->rand, w->jitter_ns) : 0);
+    const struct dz_sim_net_way *w = &net->ways[from][to];
+    return w->delay_ns + (w->jitter_ns ? dz_sim_rand_below(net->rand, w->jitter_ns) : 0);
 }
 
 /* --- parcels --- */
@@ -84,7 +91,7 @@ static void put(struct end *to, enum parcel_kind kind, uint64_t due_ns, const vo
 
 static void post(struct end *from, enum parcel_kind kind, const void *data, size_t len)
 {
-    struct sim_net *net = from->station->net;
+    struct dz_sim_net *net = from->station->net;
     if (from->other)
         put(from->other, kind, *net->now_ns + travel(net, from->station->index, from->peer), data, len);
 }
@@ -97,7 +104,7 @@ static void drop_queue(struct end *e)
     e->queued = 0;
 }
 
-static struct end *end_new(struct sim_station *s, int peer)
+static struct end *end_new(struct dz_sim_station *s, int peer)
 {
     struct end *e = dz_zalloc_must(1, sizeof *e);
     e->station = s;
@@ -119,12 +126,24 @@ static void end_delete(struct end *e)
 
 /* --- the port --- */
 
+static int index_of(const struct dz_sim_net *net, const char *host, uint16_t port)
+{
+    char address[ADDRESS_MAX];
+    snprintf(address, sizeof address, "%s:%u", host, port);
+    for (int i = 0; i < DZ_SIM_HOSTS_MAX; i++)
+        if (net->listening[i] && strcmp(net->listening[i]->address, address) == 0)
+            return i;
+    /* Nobody is there now; whoever was shall be thought of, for that way may be blocked. */
+    for (int i = 0; i < DZ_SIM_HOSTS_MAX; i++)
+        if (strcmp(net->last_address[i], address) == 0)
+            return i;
+    return NOWHERE;
+}
+
 static struct dz_conn *port_dial(void *ctx, const char *host, uint16_t port)
 {
-    struct sim_station *s = ctx;
-    struct end *e = end_new(s, port - FIRST_PORT);
-    (void)host;
-    dz_assert(e->peer >= 0 && e->peer < SIM_HOSTS_MAX);
+    struct dz_sim_station *s = ctx;
+    struct end *e = end_new(s, index_of(s->net, host, port));
     e->syn = !s->muted;
     e->syn_due_ns = *s->net->now_ns + travel(s->net, s->index, e->peer);
     return &e->base;
@@ -137,8 +156,8 @@ static long port_try_write(void *conn, const void *data, size_t len)
         return (long)len;
     size_t room = e->other->queued < WINDOW ? WINDOW - e->other->queued : 0;
     size_t n = len < room ? len : room;
-    if (n > 1 && sim_rand_percent(e->station->net->rand, 2))
-        n = 1 + sim_rand_below(e->station->net->rand, n);
+    if (n > 1 && dz_sim_rand_percent(e->station->net->rand, 2))
+        n = 1 + dz_sim_rand_below(e->station->net->rand, n);
     if (n)
         post(e, PARCEL_BYTES, data, n);
     return (long)n;
@@ -188,8 +207,8 @@ static void port_close(struct dz_conn *conn)
 
 static void port_wake_in(void *ctx, uint64_t ms)
 {
-    struct sim_station *s = ctx;
-    s->wake_local_ns = ms == UINT64_MAX ? SIM_NEVER : sim_clock_local(s->clock) + ms * SIM_MS;
+    struct dz_sim_station *s = ctx;
+    s->wake_local_ns = ms == UINT64_MAX ? DZ_SIM_NEVER : dz_sim_clock_local(s->clock) + ms * DZ_SIM_MS;
 }
 
 /* --- arrivals --- */
@@ -276,61 +295,8 @@ static bool go_on_writing(struct end *e)
 
 /* --- stations --- */
 
-struct sim_station *sim_station_open(struct sim_net *net, int index, const char *id, uint64_t incarnation, uint64_t birth,
-                                     const struct sim_clock *clock, const struct dz_env *env, const struct dz_log *log,
-                                     const struct dz_transport_events *events, void *ctx)
-{
-    struct sim_station *s = dz_zalloc_must(1, sizeof *s);
-    dz_assert(!net->listening[index]);
-    s->net = net;
-    s->index = index;
-    s->clock = clock;
-    s->wake_local_ns = SIM_NEVER;
-    dz_list_init(&s->ends);
-    s->port = (struct dz_port){.dial = port_dial,
-                               .write = port_write,
-                               .finish = port_finish,
-                               .close = port_close,
-                               .drain = port_drain,
-                               .wake_in = port_wake_in,
-                               .link = {.try_write = port_try_write, .attention = port_attention},
-                               .ctx = s};
-    struct dz_transport_uv_config config = {
-        .env = env, .log = log, .events = events, .ctx = ctx, .birth = birth, .insecure = true};
-    int err = dz_hub_init(&s->hub, &config, NULL, &s->port);
-    if (!err)
-        err = dz_hub_start(&s->hub, id, incarnation);
-    dz_assert(!err);
-    dz_list_push_back(&net->stations, &s->all);
-    net->listening[index] = s;
-    return s;
-}
-
-struct dz_transport *sim_station_transport(struct sim_station *s)
-{
-    return &s->hub.base;
-}
-
-static void free_gone(struct sim_station *s)
-{
-    dz_list_each_safe (&s->ends, it) {
-        struct end *e = dz_list_entry(it, struct end, all);
-        if (e->gone && e->base.phase == DZ_CONN_CLOSED)
-            end_delete(e);
-    }
-}
-
-void sim_station_mute(struct sim_station *s)
-{
-    if (s->net->listening[s->index] == s)
-        s->net->listening[s->index] = NULL;
-    dz_list_each (&s->ends, it)
-        hang_up(dz_list_entry(it, struct end, all));
-    s->muted = true;
-}
-
 /* An end the hub was never told of has no phase it could be closed in. */
-static void forget_unaccepted(struct sim_station *s)
+static void forget_unaccepted(struct dz_sim_station *s)
 {
     dz_list_each_safe (&s->ends, it) {
         struct end *e = dz_list_entry(it, struct end, all);
@@ -341,9 +307,83 @@ static void forget_unaccepted(struct sim_station *s)
     }
 }
 
-void sim_station_delete(struct sim_station *s)
+struct dz_sim_station *dz_sim_station_new(struct dz_sim_net *net, int index, const struct dz_sim_clock *clock,
+                                          const struct dz_transport_uv_config *config)
 {
-    sim_station_mute(s);
+    struct dz_sim_station *s = dz_zalloc_must(1, sizeof *s);
+    s->net = net;
+    s->index = index;
+    s->clock = clock;
+    s->wake_local_ns = DZ_SIM_NEVER;
+    dz_list_init(&s->ends);
+    s->port = (struct dz_port){.dial = port_dial,
+                               .write = port_write,
+                               .finish = port_finish,
+                               .close = port_close,
+                               .drain = port_drain,
+                               .wake_in = port_wake_in,
+                               .link = {.try_write = port_try_write, .attention = port_attention},
+                               .ctx = s};
+    struct dz_transport_uv_config plain = *config;
+    plain.insecure = true;
+    int err = dz_hub_init(&s->hub, &plain, NULL, &s->port);
+    dz_assert(!err);
+    dz_list_push_back(&net->stations, &s->all);
+    return s;
+}
+
+int dz_sim_station_start(struct dz_sim_station *s, const char *id, uint64_t incarnation)
+{
+    const char *at = strchr(id, '@');
+    int err = dz_hub_start(&s->hub, id, incarnation);
+    if (err || !at)
+        return err ? err : DZ_ENODEID;
+    for (int i = 0; i < DZ_SIM_HOSTS_MAX; i++)
+        if (i != s->index && s->net->listening[i] && strcmp(s->net->listening[i]->address, at + 1) == 0)
+            return DZ_EADDRINUSE;
+    dz_assert(!s->net->listening[s->index]);
+    snprintf(s->address, sizeof s->address, "%s", at + 1);
+    snprintf(s->net->last_address[s->index], ADDRESS_MAX, "%s", at + 1);
+    s->net->listening[s->index] = s;
+    return 0;
+}
+
+void dz_sim_station_close(struct dz_sim_station *s, void (*closed)(void *ctx), void *ctx)
+{
+    if (s->net->listening[s->index] == s)
+        s->net->listening[s->index] = NULL;
+    forget_unaccepted(s);
+    dz_hub_close(&s->hub);
+    s->closed = closed;
+    s->closed_ctx = ctx;
+}
+
+struct dz_transport *dz_sim_station_transport(struct dz_sim_station *s)
+{
+    return &s->hub.base;
+}
+
+static void free_gone(struct dz_sim_station *s)
+{
+    dz_list_each_safe (&s->ends, it) {
+        struct end *e = dz_list_entry(it, struct end, all);
+        if (e->gone && e->base.phase == DZ_CONN_CLOSED)
+            end_delete(e);
+    }
+}
+
+void dz_sim_station_mute(struct dz_sim_station *s)
+{
+    if (s->net->listening[s->index] == s)
+        s->net->listening[s->index] = NULL;
+    dz_list_each (&s->ends, it)
+        hang_up(dz_list_entry(it, struct end, all));
+    s->muted = true;
+}
+
+void dz_sim_station_delete(struct dz_sim_station *s)
+{
+    dz_sim_station_mute(s);
     forget_unaccepted(s);
     if (!s->hub.closed)
         dz_hub_close(&s->hub);
@@ -353,7 +393,7 @@ void sim_station_delete(struct sim_station *s)
     dz_free(s);
 }
 
-static bool step_ends(struct sim_station *s)
+static bool step_ends(struct dz_sim_station *s)
 {
     struct end *ready[256];
     size_t n = 0;
@@ -364,22 +404,28 @@ static bool step_ends(struct sim_station *s)
     }
     if (n == 0)
         return false;
-    struct end *e = ready[sim_rand_below(s->net->rand, n)];
+    struct end *e = ready[dz_sim_rand_below(s->net->rand, n)];
     if (!take_parcel(e))
         go_on_writing(e);
     return true;
 }
 
-bool sim_station_step(struct sim_station *s)
+bool dz_sim_station_step(struct dz_sim_station *s)
 {
     bool any = false;
+    if (s->closed) {
+        void (*closed)(void *) = s->closed;
+        s->closed = NULL;
+        closed(s->closed_ctx); /* may delete the station */
+        return true;
+    }
     if (s->attention) {
         s->attention = false;
         any = true;
         dz_hub_attention(&s->hub);
     }
-    if (s->wake_local_ns <= sim_clock_local(s->clock)) {
-        s->wake_local_ns = SIM_NEVER;
+    if (s->wake_local_ns <= dz_sim_clock_local(s->clock)) {
+        s->wake_local_ns = DZ_SIM_NEVER;
         any = true;
         dz_hub_tick(&s->hub);
     }
@@ -389,12 +435,12 @@ bool sim_station_step(struct sim_station *s)
     return any;
 }
 
-uint64_t sim_station_next(const struct sim_station *s)
+uint64_t dz_sim_station_next(const struct dz_sim_station *s)
 {
-    uint64_t next = s->attention ? *s->net->now_ns : sim_clock_true(s->clock, s->wake_local_ns);
+    uint64_t next = s->attention || s->closed ? *s->net->now_ns : dz_sim_clock_true(s->clock, s->wake_local_ns);
     dz_list_each (&s->ends, it) {
         const struct end *e = dz_list_entry(it, struct end, all);
-        uint64_t due = SIM_NEVER;
+        uint64_t due = DZ_SIM_NEVER;
         if (can_write(e))
             due = *s->net->now_ns;
         else if (!e->gone && !dz_list_empty(&e->queue) && !is_blocked(e))
@@ -406,30 +452,30 @@ uint64_t sim_station_next(const struct sim_station *s)
 
 /* --- the net --- */
 
-struct sim_net *sim_net_new(struct sim_rand *rand, const uint64_t *now_ns)
+struct dz_sim_net *dz_sim_net_new(struct dz_sim_rand *rand, const uint64_t *now_ns)
 {
-    struct sim_net *net = dz_zalloc_must(1, sizeof *net);
+    struct dz_sim_net *net = dz_zalloc_must(1, sizeof *net);
     net->rand = rand;
     net->now_ns = now_ns;
     dz_list_init(&net->stations);
-    for (int a = 0; a < SIM_HOSTS_MAX; a++)
-        for (int b = 0; b < SIM_HOSTS_MAX; b++)
-            net->ways[a][b] = (struct sim_net_way){.delay_ns = sim_rand_between(rand, 20000, 300000), .jitter_ns = 200000};
+    for (int a = 0; a <= DZ_SIM_HOSTS_MAX; a++)
+        for (int b = 0; b <= DZ_SIM_HOSTS_MAX; b++)
+            net->ways[a][b] = (struct dz_sim_net_way){.delay_ns = dz_sim_rand_between(rand, 20000, 300000), .jitter_ns = 200000};
     return net;
 }
 
-void sim_net_delete(struct sim_net *net)
+void dz_sim_net_delete(struct dz_sim_net *net)
 {
     dz_assert(dz_list_empty(&net->stations));
     dz_free(net);
 }
 
-struct sim_net_way *sim_net_way(struct sim_net *net, int from, int to)
+struct dz_sim_net_way *dz_sim_net_way(struct dz_sim_net *net, int from, int to)
 {
     return &net->ways[from][to];
 }
 
-uint64_t sim_net_carried(const struct sim_net *net)
+uint64_t dz_sim_net_carried(const struct dz_sim_net *net)
 {
     return net->carried;
 }
@@ -447,9 +493,9 @@ static void break_end(struct end *e)
 }
 
 /* A connection one side of which is not told yet is left alone: its first parcel may not be lost. */
-void sim_net_cut(struct sim_net *net, int a, int b)
+void dz_sim_net_cut(struct dz_sim_net *net, int a, int b)
 {
-    struct sim_station *s = net->listening[a];
+    struct dz_sim_station *s = net->listening[a];
     if (!s)
         return;
     dz_list_each (&s->ends, it) {
@@ -462,12 +508,12 @@ void sim_net_cut(struct sim_net *net, int a, int b)
 }
 
 /* A SYN has arrived; true if it has. */
-static bool arrive(struct sim_net *net, struct end *e)
+static bool arrive(struct dz_sim_net *net, struct end *e)
 {
     int here = e->station->index;
     if (!e->syn || e->gone || e->syn_due_ns > *net->now_ns || net->ways[here][e->peer].blocked)
         return false;
-    struct sim_station *there = net->listening[e->peer];
+    struct dz_sim_station *there = net->listening[e->peer]; /* NULL for NOWHERE */
     e->syn = false;
     uint64_t back = *net->now_ns + travel(net, e->peer, here);
     if (!there || e->station->muted) {
@@ -482,22 +528,22 @@ static bool arrive(struct sim_net *net, struct end *e)
     return true;
 }
 
-bool sim_net_step(struct sim_net *net)
+bool dz_sim_net_step(struct dz_sim_net *net)
 {
     bool any = false;
     dz_list_each (&net->stations, it) {
-        struct sim_station *s = dz_list_entry(it, struct sim_station, all);
+        struct dz_sim_station *s = dz_list_entry(it, struct dz_sim_station, all);
         dz_list_each (&s->ends, node)
             any |= arrive(net, dz_list_entry(node, struct end, all));
     }
     return any;
 }
 
-uint64_t sim_net_next(const struct sim_net *net)
+uint64_t dz_sim_net_next(const struct dz_sim_net *net)
 {
-    uint64_t next = SIM_NEVER;
+    uint64_t next = DZ_SIM_NEVER;
     dz_list_each (&net->stations, it) {
-        const struct sim_station *s = dz_list_entry(it, struct sim_station, all);
+        const struct dz_sim_station *s = dz_list_entry(it, struct dz_sim_station, all);
         dz_list_each (&s->ends, node) {
             const struct end *e = dz_list_entry(node, struct end, all);
             if (e->syn && !net->ways[s->index][e->peer].blocked && e->syn_due_ns < next)

@@ -1,14 +1,14 @@
-#include "sim_trace.h"
+#include "sim/sim_trace.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 
-void sim_trace_init(struct sim_trace *t, bool print, const uint64_t *now_ns)
+void dz_sim_trace_init(struct dz_sim_trace *t, bool print, const uint64_t *now_ns)
 {
-    *t = (struct sim_trace){.print = print, .hash = 0xcbf29ce484222325u, .now_ns = now_ns};
+    *t = (struct dz_sim_trace){.print = print, .hash = 0xcbf29ce484222325u, .now_ns = now_ns};
 }
 
-void sim_trace_note(struct sim_trace *t, const char *format, ...)
+void dz_sim_trace_note(struct dz_sim_trace *t, const char *format, ...)
 {
     char line[1024];
     va_list ap;
@@ -16,7 +16,7 @@ void sim_trace_note(struct sim_trace *t, const char *format, ...)
     vsnprintf(line, sizeof line, format, ap);
     va_end(ap);
     t->lines++;
-    sim_trace_step(t, *t->now_ns);
+    dz_sim_trace_step(t, *t->now_ns);
     for (const char *c = line; *c; c++)
         t->hash = (t->hash ^ (uint8_t)*c) * 0x100000001b3u;
     if (t->print)

@@ -11,6 +11,8 @@
  */
 #define SHORTEST_TICK_MS 1u
 #define OVERDUE_MS       20u
+/* A thread that sends and goes on with its turn is not waited for longer. */
+#define FLUSH_MS 1u
 /* A timer that fires so late says that this thread did not run. */
 #define STALL_MS 100u
 
@@ -56,6 +58,8 @@ int dz_cluster_new(struct dz_cluster **out, struct dz_rt *rt, struct dz_thread *
     dz_list_init(&c->barriers);
     dz_smap_init(&c->told_hashes);
     dz_list_init(&c->membership.actions);
+    c->flush_ms = DZ_INFINITY;
+    atomic_init(&c->flush_asked, false);
     dz_timer_init(&c->timer, fire);
     atomic_init(&c->status, DZ_CLUSTER_STOPPED);
     *out = c;
@@ -181,6 +185,7 @@ static void schedule(struct dz_cluster *c)
     uint64_t now_ms = dz_cluster_now(c);
     uint64_t next = sooner(dz_globals_next(&c->globals), dz_remote_next(&c->remote, now_ms));
     next = sooner(next, dz_sessions_next(c));
+    next = sooner(next, c->flush_ms);
     if (c->transport)
         next = sooner(next, dz_membership_next(&c->membership));
     if (c->done)
@@ -254,6 +259,41 @@ static void tick_membership(struct dz_cluster *c, uint64_t late_ms)
     dz_cluster_perform(c);
 }
 
+/* --- writing what threads have gathered --- */
+
+static void plan_flush(struct dz_thread *t, void *arg)
+{
+    struct dz_cluster *c = arg;
+    (void)t;
+    c->flush_ms = dz_cluster_now(c) + FLUSH_MS;
+    schedule(c);
+}
+
+int dz_cluster_gather(struct dz_cluster *c, struct dz_thread *from, uint64_t peer, uint64_t key,
+                      const struct dz_buf *message, unsigned flags)
+{
+    bool late;
+    int err = dz_routes_gather(&c->routes, from, peer, key, message->data, message->len, flags, &late);
+    /* acq_rel: pairs with the exchange in flush_due. Found set, it is cleared later, and what was queued is written after that. */
+    if (!late || from->index == DZ_THREAD_SYSTEM ||
+        atomic_exchange_explicit(&c->flush_asked, true, memory_order_acq_rel))
+        return err;
+    if (dz_thread_post(from, DZ_THREAD_SYSTEM, plan_flush, c)) { /* no memory to ask */
+        atomic_store_explicit(&c->flush_asked, false, memory_order_release);
+        dz_routes_flush(&c->routes, from);
+    }
+    return err;
+}
+
+static void flush_due(struct dz_cluster *c, uint64_t now_ms)
+{
+    if (now_ms < c->flush_ms)
+        return;
+    c->flush_ms = DZ_INFINITY;
+    atomic_exchange_explicit(&c->flush_asked, false, memory_order_acq_rel);
+    dz_routes_flush_all(&c->routes);
+}
+
 static void tick(struct dz_cluster *c)
 {
     uint64_t now_ms = dz_cluster_now(c);
@@ -263,6 +303,7 @@ static void tick(struct dz_cluster *c)
     dz_globals_tick(&c->globals, now_ms);
     dz_remote_tick(&c->remote, now_ms);
     dz_sessions_tick(c, now_ms);
+    flush_due(c, now_ms);
     if (c->done && now_ms >= c->settle_ms)
         call_done(c);
     schedule(c);

@@ -145,6 +145,7 @@ int dz_cluster_wire_named(void *cluster, struct dz_thread *from, const char *nod
  * started too late is stopped. */
 int dz_cluster_spawn_far(void *cluster, struct dz_thread *from, const char *node_id, size_t node_len,
                          struct dz_msg **take, struct dz_pid *cancel);
+void dz_cluster_flush(void *cluster, struct dz_thread *t);
 bool dz_cluster_reachable(void *cluster, uint32_t node);
 struct dz_pid dz_cluster_global_whereis(void *cluster, const char *name, size_t len);
 void dz_cluster_global_end(void *cluster, struct dz_thread *t, struct dz_pid pid);

@@ -27,6 +27,7 @@ void dz_remote_init(struct dz_remote *r, struct dz_cluster *c)
     dz_map_init(&r->by_reply);
     dz_list_init(&r->served_list);
     dz_list_init(&r->stopping);
+    r->due_ms = DZ_INFINITY;
     atomic_init(&r->next_request, 1);
 }
 
@@ -87,7 +88,8 @@ static struct ask *forget(struct dz_remote *r, uint64_t ref)
     return a;
 }
 
-static int send_spawn(struct dz_remote *r, uint32_t node, uint32_t request, const struct dz_msg *m)
+static int send_spawn(struct dz_remote *r, struct dz_thread *from, uint32_t node, uint32_t request,
+                      const struct dz_msg *m)
 {
     struct dz_cluster *c = r->cluster;
     struct dz_envelope_ends ends = {&c->rt->nodes, node, UINT32_MAX};
@@ -97,8 +99,7 @@ static int send_spawn(struct dz_remote *r, uint32_t node, uint32_t request, cons
     err = err ? err : dz_buf_append_u32(&buf, request);
     err = err ? err : dz_envelope_encode(&buf, &ends, m, NULL, 0);
     if (!err)
-        err =
-            dz_routes_send(&c->routes, dz_routes_get(&c->routes, node), DZ_CLUSTER_KEY, buf.data, buf.len, 0);
+        err = dz_cluster_gather(c, from, dz_routes_get(&c->routes, node), DZ_CLUSTER_KEY, &buf, 0);
     dz_buf_fini(&buf);
     return err;
 }
@@ -110,13 +111,12 @@ int dz_remote_ask(struct dz_remote *r, struct dz_thread *from, uint32_t node, st
     struct dz_spawn spawn;
     uint32_t request = atomic_fetch_add_explicit(&r->next_request, 1, memory_order_relaxed);
     struct dz_pid pid = {node, DZ_REMOTE_CANCEL_SLOT, request};
-    (void)from;
     int err = dz_spawn_unpack(&r->cluster->rt->nodes, m, &spawn);
     dz_assert(!err && m->ref); /* packed by ourselves */
     err = remember(r, m, pid, &spawn);
     if (err)
         return err;
-    err = send_spawn(r, node, request, m);
+    err = send_spawn(r, from, node, request, m);
     if (err) {
         struct ask *a = forget(r, m->ref);
         dz_free(a);

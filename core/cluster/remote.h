@@ -38,7 +38,7 @@ struct dz_cluster;
 
 struct dz_remote {
     struct dz_cluster *cluster;
-    pthread_mutex_t lock;
+    pthread_mutex_t lock; /* of all but round */
     struct dz_map asked;        /* ref -> struct ask */
     struct dz_map served;       /* mixed (asking node, request) -> struct served */
     struct dz_map by_reply;     /* mixed (asking node, ref) -> struct served not answered yet */
@@ -48,6 +48,7 @@ struct dz_remote {
     _Atomic uint32_t unanswered;
     uint32_t round;             /* system thread */
     uint32_t waiting; /* served ones that wait for older copies */
+    uint64_t due_ms;  /* none of served_list and stopping is due before */
     _Atomic uint32_t next_request;
 };
 

@@ -51,6 +51,11 @@ static bool is_alive(struct dz_remote *r, struct dz_pid pid)
 
 /* --- records; under the lock --- */
 
+static void becomes_due(struct dz_remote *r, uint64_t at_ms)
+{
+    r->due_ms = at_ms < r->due_ms ? at_ms : r->due_ms;
+}
+
 static void served_remove(struct dz_remote *r, struct served *s)
 {
     uint64_t key = reply_key(s->node, s->ref);
@@ -116,6 +121,7 @@ void dz_remote_stop(struct dz_remote *r, struct dz_pid pid, enum dz_reason reaso
     s->kill_ms = dz_cluster_now(c) + DZ_REMOTE_STOP_MS;
     pthread_mutex_lock(&r->lock);
     dz_list_push_back(&r->stopping, &s->all);
+    becomes_due(r, s->kill_ms);
     pthread_mutex_unlock(&r->lock);
     m->to = pid;
     struct dz_thread foreign;
@@ -222,11 +228,6 @@ static int check_place(struct dz_cluster *c, const struct dz_spawn *spawn, uint3
     return err;
 }
 
-static void set_deadline(struct dz_remote *r, struct served *s, const struct dz_spawn *spawn)
-{
-    s->deadline_ms = dz_remote_deadline(dz_cluster_now(r->cluster), spawn->timeout_ms, 0);
-}
-
 /* Takes the message. 0, or an error that ends the session. */
 static int serve(struct dz_remote *r, uint32_t node, uint32_t request, struct dz_msg *m)
 {
@@ -245,19 +246,18 @@ static int serve(struct dz_remote *r, uint32_t node, uint32_t request, struct dz
     }
     pthread_mutex_lock(&r->lock);
     struct served *s = err ? NULL : served_new(r, node, request, m);
-    if (s)
-        dz_list_push_back(&r->served_list, &s->all);
-    pthread_mutex_unlock(&r->lock);
     if (s) {
-        set_deadline(r, s, &spawn);
+        dz_list_push_back(&r->served_list, &s->all);
+        s->deadline_ms = dz_remote_deadline(dz_cluster_now(c), spawn.timeout_ms, 0);
         s->confirmed = !dz_pid_is_none(spawn.parent);
-        if (olds) {
-            pthread_mutex_lock(&r->lock);
-            s->held = m;
-            r->waiting++;
-            pthread_mutex_unlock(&r->lock);
-            return 0;
-        }
+        s->held = olds ? m : NULL;
+        r->waiting += olds > 0;
+        becomes_due(r, s->deadline_ms);
+    }
+    pthread_mutex_unlock(&r->lock);
+    if (s && olds)
+        return 0;
+    if (s) {
         err = launch(r, c->system, &spawn, &m, &s->reserved);
         if (!err)
             return 0;
@@ -424,6 +424,7 @@ int dz_remote_confirmed(struct dz_remote *r, uint32_t node, const uint8_t *data,
     if (s && s->answered && !s->confirmed) {
         s->confirmed = true;
         s->deadline_ms = dz_cluster_now(r->cluster) + DZ_REMOTE_KEEP_MS;
+        becomes_due(r, s->deadline_ms);
     }
     pthread_mutex_unlock(&r->lock);
     return 0;
@@ -604,29 +605,37 @@ static void tick_stopping(struct dz_remote *r, uint64_t now_ms)
     }
 }
 
+/* What is due may have gone, or been put off, since it was noted. */
+static void find_due(struct dz_remote *r)
+{
+    pthread_mutex_lock(&r->lock);
+    r->due_ms = DZ_INFINITY;
+    dz_list_each (&r->stopping, it) becomes_due(r, dz_list_entry(it, struct stopping, all)->kill_ms);
+    dz_list_each (&r->served_list, it) becomes_due(r, dz_list_entry(it, struct served, all)->deadline_ms);
+    pthread_mutex_unlock(&r->lock);
+}
+
 void dz_remote_tick_served(struct dz_remote *r, uint64_t now_ms)
 {
     struct served *due;
-    tick_stopping(r, now_ms);
     look_at_held(r);
+    pthread_mutex_lock(&r->lock);
+    bool any = now_ms >= r->due_ms || r->served.count > DZ_REMOTE_KEEP_MAX;
+    pthread_mutex_unlock(&r->lock);
+    if (!any)
+        return;
+    tick_stopping(r, now_ms);
     while ((due = next_due(r, now_ms)) != NULL)
         expire(r, due);
+    find_due(r);
 }
 
 uint64_t dz_remote_next(struct dz_remote *r, uint64_t now_ms)
 {
-    uint64_t next = DZ_INFINITY;
     pthread_mutex_lock(&r->lock);
-    if (r->waiting)
+    uint64_t next = r->due_ms;
+    if (r->waiting && now_ms + DZ_REMOTE_POLL_MS < next)
         next = now_ms + DZ_REMOTE_POLL_MS;
-    dz_list_each (&r->stopping, it) {
-        const struct stopping *s = dz_list_entry(it, struct stopping, all);
-        next = s->kill_ms < next ? s->kill_ms : next;
-    }
-    dz_list_each (&r->served_list, it) {
-        const struct served *s = dz_list_entry(it, struct served, all);
-        next = s->deadline_ms < next ? s->deadline_ms : next;
-    }
     pthread_mutex_unlock(&r->lock);
     return next;
 }

@@ -109,8 +109,8 @@ static void give_up(struct dz_cluster *c, struct dz_thread *from, uint64_t peer)
         dz_free(b);
 }
 
-static int transmit(struct dz_cluster *c, const struct dz_envelope_ends *ends, uint64_t peer, const struct dz_msg *m,
-                    const char *name, size_t name_len)
+static int transmit(struct dz_cluster *c, struct dz_thread *from, const struct dz_envelope_ends *ends, uint64_t peer,
+                    const struct dz_msg *m, const char *name, size_t name_len)
 {
     struct dz_buf buf;
     bool reserved = !is_refusable(m) && m->len <= RESERVED_MAX;
@@ -120,8 +120,7 @@ static int transmit(struct dz_cluster *c, const struct dz_envelope_ends *ends, u
     int err = dz_buf_append_u8(&buf, DZ_CLUSTER_MESSAGE);
     err = err ? err : dz_envelope_encode(&buf, ends, m, name, name_len);
     err = err ? err
-              : dz_routes_send(&c->routes, peer, dz_envelope_key(m), buf.data, buf.len,
-                               reserved ? DZ_SEND_RESERVED : 0);
+              : dz_cluster_gather(c, from, peer, dz_envelope_key(m), &buf, reserved ? DZ_SEND_RESERVED : 0);
     dz_buf_fini(&buf);
     return err;
 }
@@ -132,9 +131,9 @@ static int send_to(struct dz_cluster *c, struct dz_thread *from, const struct dz
     uint64_t peer = dz_routes_get(&c->routes, ends->peer);
     if (!peer)
         return DZ_ENOCONNECTION;
-    int err = transmit(c, ends, peer, *take, name, name_len);
+    int err = transmit(c, from, ends, peer, *take, name, name_len);
     if (err == DZ_EOVERLOADED && !is_refusable(*take) && make_brief(take))
-        err = transmit(c, ends, peer, *take, name, name_len);
+        err = transmit(c, from, ends, peer, *take, name, name_len);
     if (err && err != DZ_ENOCONNECTION && !is_refusable(*take) && (*take)->len <= RESERVED_MAX) {
         give_up(c, from, peer);
         return DZ_ENOCONNECTION;
@@ -209,6 +208,12 @@ int dz_cluster_wire_named(void *cluster, struct dz_thread *from, const char *nod
         return send_named_here(c, from, name, name_len, take);
     int err = dz_routes_find(&c->routes, node_id, node_len, &ends.peer);
     return err ? err : send_to(c, from, &ends, take, name, name_len);
+}
+
+void dz_cluster_flush(void *cluster, struct dz_thread *t)
+{
+    struct dz_cluster *c = cluster;
+    dz_routes_flush(&c->routes, t);
 }
 
 bool dz_cluster_reachable(void *cluster, uint32_t node)

@@ -120,6 +120,70 @@ bool dz_routes_has_room(struct dz_routes *r, uint64_t peer, size_t len)
     return room;
 }
 
+/* The place of the peer among those the thread has sent to; -1: it has no room. */
+static int place_in(struct dz_gathering *g, uint64_t peer)
+{
+    for (uint32_t i = 0; i < g->count; i++)
+        if (g->peers[i] == peer)
+            return (int)i;
+    if (g->count == DZ_ROUTES_GATHERED)
+        return -1;
+    g->peers[g->count] = peer;
+    g->waits[g->count] = false;
+    return (int)g->count++;
+}
+
+/* The first message of a round goes out at once if nobody else is about to run: one call after another must not wait for
+ * anything. In a burst each later one waits for those behind it. */
+int dz_routes_gather(struct dz_routes *r, struct dz_thread *from, uint64_t peer, uint64_t key, const void *data, size_t len,
+                     unsigned flags, bool *late)
+{
+    struct dz_gathering *g = from->index < DZ_THREADS_MAX ? &r->gathering[from->index] : NULL;
+    uint32_t before = g ? g->count : 0;
+    int place = g ? place_in(g, peer) : -1;
+    bool first = place < 0 || (g->count > before && dz_list_empty(&from->runq));
+    *late = false;
+    if (g)
+        from->unflushed = true;
+    int err = dz_routes_send(r, peer, key, data, len, flags | (first ? 0 : DZ_SEND_LATER));
+    if (err || first)
+        return err;
+    *late = !g->waits[place];
+    g->waits[place] = true;
+    return 0;
+}
+
+static void flush_one(struct dz_routes *r, uint64_t peer)
+{
+    pthread_rwlock_rdlock(&r->lock);
+    if (r->transport)
+        r->transport->ops->flush(r->transport, peer);
+    pthread_rwlock_unlock(&r->lock);
+}
+
+void dz_routes_flush(struct dz_routes *r, struct dz_thread *t)
+{
+    struct dz_gathering *g = &r->gathering[t->index];
+    for (uint32_t i = 0; i < g->count; i++)
+        if (g->waits[i])
+            flush_one(r, g->peers[i]);
+    g->count = 0;
+}
+
+void dz_routes_flush_all(struct dz_routes *r)
+{
+    uint32_t it = 0;
+    const char *id;
+    void *value;
+    pthread_rwlock_rdlock(&r->lock);
+    while (r->transport && dz_smap_next(&r->by_id, &it, &id, &value)) {
+        uint64_t peer = dz_routes_get(r, (uint32_t)((uintptr_t)value - 1));
+        if (peer)
+            r->transport->ops->flush(r->transport, peer);
+    }
+    pthread_rwlock_unlock(&r->lock);
+}
+
 void dz_routes_broadcast(struct dz_routes *r, uint64_t except, uint64_t key, const void *data, size_t len)
 {
     uint32_t it = 0;

@@ -1,7 +1,7 @@
 /* routes.h - which session leads to which node, readable by every thread that sends.
  * Owns:    the table from identity index to peer number, the list of present routes by node id, the pointer
  *          to the transport.
- * Threads: dz_routes_get, dz_routes_has_room and dz_routes_send any; everything else the system thread.
+ * Threads: dz_routes_get, dz_routes_has_room, dz_routes_send and dz_routes_gather any; everything else the system thread.
  * Fails:   DZ_ENOCONNECTION when there is no route, and as dz_transport_ops.send. */
 #ifndef DZ_CLUSTER_ROUTES_H
 #define DZ_CLUSTER_ROUTES_H
@@ -11,11 +11,21 @@
 #include "base/map.h"
 #include "net/transport.h"
 #include "proc/pid.h"
+#include "proc/rt.h"
 
 #define DZ_ROUTES_CHUNK 64u
 
 struct dz_route_chunk {
     _Atomic uint64_t peers[DZ_ROUTES_CHUNK]; /* 0: no route */
+};
+
+/* What one thread sent since its last flush. */
+#define DZ_ROUTES_GATHERED 8u
+struct dz_gathering {
+    uint32_t count;
+    bool waits[DZ_ROUTES_GATHERED]; /* something of it is not written yet */
+    uint64_t peers[DZ_ROUTES_GATHERED];
+    char pad[64];
 };
 
 struct dz_routes {
@@ -26,6 +36,7 @@ struct dz_routes {
     struct dz_transport *transport;
     struct dz_smap by_id; /* node id -> index + 1, of present routes */
     _Atomic uint64_t sent;
+    struct dz_gathering gathering[DZ_THREADS_MAX]; /* each its thread's own */
 };
 
 void dz_routes_init(struct dz_routes *r, struct dz_nodes *nodes);
@@ -45,6 +56,14 @@ int dz_routes_send(struct dz_routes *r, uint64_t peer, uint64_t key, const void 
                    unsigned flags);
 /* Whether a send of that size without DZ_SEND_RESERVED would be taken now. */
 bool dz_routes_has_room(struct dz_routes *r, uint64_t peer, size_t len);
+/* The same for a thread that may send more in this round: written at once when nothing else runs there, else with what follows,
+ * at the latest by dz_routes_flush at the end of the round. *late: something waits from now on that did not before. */
+int dz_routes_gather(struct dz_routes *r, struct dz_thread *from, uint64_t peer, uint64_t key, const void *data, size_t len,
+                     unsigned flags, bool *late);
+/* The thread's own. */
+void dz_routes_flush(struct dz_routes *r, struct dz_thread *t);
+/* Whatever waits on any route. */
+void dz_routes_flush_all(struct dz_routes *r);
 /* To every open route but the one of `except`; what cannot be sent is left out. */
 void dz_routes_broadcast(struct dz_routes *r, uint64_t except, uint64_t key, const void *data, size_t len);
 /* The peers of all open routes, in a block the caller frees; 0 (and NULL) also when there is no memory for

@@ -89,8 +89,10 @@ static bool is_hostile(int err)
 static void take(struct dz_cluster *c, struct dz_session_state *s, const uint8_t *data, size_t len)
 {
     uint64_t peer = s->peer;
+    bool of_process = len > 0 && data[0] == DZ_CLUSTER_MESSAGE;
     int err = take_frame(c, s, data, len);
-    dz_cluster_perform(c);
+    if (!of_process) /* those are nothing to membership, and there are many */
+        dz_cluster_perform(c);
     if (!is_hostile(err))
         return;
     dz_cluster_count_one(&c->malformed);

@@ -57,6 +57,8 @@ struct dz_cluster {
     uint64_t started_ms;
     uint64_t settle_ms; /* `done` is called then at the latest */
     uint64_t tick_ms;   /* when the timer is set for */
+    uint64_t flush_ms;  /* what threads in long turns have sent is written then; DZ_INFINITY: nothing was asked */
+    atomic_bool flush_asked;
     bool strict_versions;
     bool performing; /* inside dz_cluster_perform */
     void (*done)(void *ctx);
@@ -87,6 +89,11 @@ void dz_cluster_perform(struct dz_cluster *c);
 void dz_cluster_arm(struct dz_cluster *c, uint64_t at_ms);
 /* Something became due sooner than the timer is set for. Any thread. */
 void dz_cluster_wake(struct dz_cluster *c, struct dz_thread *from);
+
+/* Sends a message of a process, perhaps together with what follows (dz_routes_gather); within FLUSH_MS it is written whatever the
+ * thread does meanwhile. Any thread. */
+int dz_cluster_gather(struct dz_cluster *c, struct dz_thread *from, uint64_t peer, uint64_t key,
+                      const struct dz_buf *message, unsigned flags);
 
 /* config.c: with the defaults filled in. */
 struct dz_detector_settings dz_cluster_settings_of(const struct dz_cluster_config *config);

@@ -23,6 +23,12 @@ static int wire(void *ctx, struct dz_thread *from, struct dz_msg **take)
     return dz_cluster_wire(host->cluster, from, take);
 }
 
+static void flush(void *ctx, struct dz_thread *t)
+{
+    struct dz_host *host = ctx;
+    dz_cluster_flush(host->cluster, t);
+}
+
 static bool reachable(void *ctx, uint32_t node)
 {
     struct dz_host *host = ctx;
@@ -146,6 +152,7 @@ void dz_ports_fill_rt(struct dz_host *host)
     p->ctx = host;
     p->wire = wire;
     p->wire_named = wire_named;
+    p->flush = flush;
     p->reachable = reachable;
     p->spawn_far = spawn_far;
     p->global_whereis = global_whereis;

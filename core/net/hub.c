@@ -1,6 +1,6 @@
 /* hub.c - the table of peers, the operations of dz_transport, deadlines, and the life of a connection.
  * Owns:    as hub.h says.
- * Threads: send, has_room, send_membership, heartbeat and backlog any; the rest the loop's.
+ * Threads: send, flush, has_room, send_membership, heartbeat and backlog any; the rest the loop's.
  * Fails:   as transport.h says. */
 #include "net/hub.h"
 #include <string.h>
@@ -463,6 +463,13 @@ static int op_send(struct dz_transport *t, uint64_t peer, uint64_t key, const vo
     return l ? dz_link_send(l, peer, key, data, len, flags) : DZ_ENOCONNECTION;
 }
 
+static void op_flush(struct dz_transport *t, uint64_t peer)
+{
+    struct dz_link *l = find(t, peer);
+    if (l)
+        dz_link_pump(l);
+}
+
 static bool op_has_room(struct dz_transport *t, uint64_t peer, size_t len)
 {
     struct dz_link *l = find(t, peer);
@@ -610,6 +617,7 @@ static const struct dz_transport_ops operations = {
     .dial = op_dial,
     .forget = op_forget,
     .send = op_send,
+    .flush = op_flush,
     .has_room = op_has_room,
     .send_membership = op_send_membership,
     .heartbeat = op_heartbeat,

@@ -1,6 +1,6 @@
 /* hub.h - the transport above its sockets: the peers of a node, their connections, and who may connect how.
  * Owns:    the links (one a peer, kept until fini), every connection from its first byte to dz_port.close.
- * Threads: send, has_room, send_membership and heartbeat of dz_transport_ops: any. Everything else: the loop's thread.
+ * Threads: send, flush, has_room, send_membership and heartbeat of dz_transport_ops: any. Everything else: the loop's thread.
  * Fails:   as transport.h says; out of memory on a connection closes that connection.
  * Split:   hub.c the table of peers, the operations, the deadlines; greeting.c a connection until its session is agreed;
  *          traffic.c the frames of an established one. transport_uv.c is the port below: sockets and nothing else. */

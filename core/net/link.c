@@ -297,8 +297,9 @@ int dz_link_send(struct dz_link *l, uint64_t peer_no, uint64_t key, const void *
     int err = DZ_ENOCONNECTION;
     if (peer_no && l->peer_no == peer_no)
         err = dz_session_send(&l->session, key, data, len, flags);
+    bool much = l->session.uncut >= DZ_LINK_FILL;
     pthread_mutex_unlock(&l->queue);
-    if (!err)
+    if (!err && (much || !(flags & DZ_SEND_LATER)))
         dz_link_pump(l);
     return err;
 }

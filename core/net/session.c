@@ -111,6 +111,7 @@ int dz_session_send(struct dz_session *s, uint64_t key, const void *data, size_t
         dz_list_push_back(&s->turns, &lane->turn);
     dz_list_push_back(&lane->messages, &m->node);
     s->pending += cost(m);
+    s->uncut += len;
     return 0;
 }
 
@@ -150,6 +151,7 @@ static int cut_next(struct dz_session *s)
     uint64_t number = s->next_number++;
     *sent_at(s, number) = (struct dz_session_sent){.message = m, .offset = m->cut, .len = len};
     m->cut += len;
+    s->uncut -= len;
     m->frames++;
     if (m->cut == m->len)
         dz_list_remove(&m->node);

@@ -31,6 +31,7 @@ struct dz_session {
     uint64_t id;
     size_t limit;   /* bytes of messages queued or not acknowledged */
     size_t pending; /* those bytes, each message with DZ_SESSION_OVERHEAD */
+    size_t uncut;   /* bytes of messages that are no frames yet */
     bool blocked;   /* a send was refused; until half is free only what has reserved room gets in */
     struct dz_session_lane lanes[DZ_FRAME_LANES];
     struct dz_list turns;

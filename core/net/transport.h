@@ -1,7 +1,7 @@
 /* transport.h - what the cluster layer sees of the network: sessions with peers, and what happens to them.
  * Owns:    nothing; an implementation (transport_uv.h, or the simulator's) fills dz_transport_ops and calls the owner's
  *          dz_transport_events.
- * Threads: `send`, `has_room` and `send_membership` any; every other operation, and every event, the transport's own thread (the one
+ * Threads: `send`, `flush`, `has_room` and `send_membership` any; every other operation, and every event, the transport's own thread (the one
  *          that runs its loop). Events may call any operation.
  * Fails:   each operation says how; nothing is reported twice, both as a result and as an event.
  *
@@ -116,6 +116,7 @@ struct dz_transport_events {
 struct dz_transport;
 
 #define DZ_SEND_RESERVED 1u /* may use the reserved quarter beyond the session's bound: for signals */
+#define DZ_SEND_LATER    2u /* more will follow soon: written with it, or by `flush`, which the sender owes */
 
 struct dz_transport_ops {
     /* Wants a connection to node_id, at host:port or (host NULL) where its id says; dials now and, with backoff, until
@@ -131,6 +132,8 @@ struct dz_transport_ops {
      * Not connected is no error: the message waits for the connection. */
     int (*send)(struct dz_transport *t, uint64_t peer, uint64_t key, const void *data, size_t len,
                 unsigned flags);
+    /* Any thread. Writes what was sent with DZ_SEND_LATER. */
+    void (*flush)(struct dz_transport *t, uint64_t peer);
     /* Any thread. Whether a send of that size without the reserve would not be told DZ_EOVERLOADED now: for those who
      * would make many bytes for nothing. */
     bool (*has_room)(struct dz_transport *t, uint64_t peer, size_t len);

@@ -36,6 +36,7 @@ struct dz_thread {
     uint32_t index;
     bool in_native;          /* a native's turn runs here: what it sends takes the way through inboxes */
     bool in_turn;            /* a Lua or C process's turn runs here */
+    bool unflushed;          /* something was sent to another node and may wait for dz_ports.flush */
     struct dz_list runq;     /* ready processes of this thread (dz_proc.run) */
     struct dz_list natives;  /* natives made ready here (dz_native.ready) */
     struct dz_heap timers;
@@ -71,6 +72,8 @@ struct dz_ports {
      * NULL) gets what dz_send of a KILL or ANSWERED to it cancels the start with. */
     int (*spawn_far)(void *ctx, struct dz_thread *from, const char *node_id, size_t node_len, struct dz_msg **take,
                      struct dz_pid *cancel);
+    /* What this thread sent to other nodes in this round goes out now. NULL: nothing waits. */
+    void (*flush)(void *ctx, struct dz_thread *t);
     /* There is a session with that life of a node. Whoever makes a bond with a process there asks after it has made it: either
      * the bond hears of the node's loss, or this says no. Any thread. */
     bool (*reachable)(void *ctx, uint32_t node);

@@ -126,6 +126,16 @@ static void look_at_loop(struct dz_worker *w)
         uv_run(&w->loop, UV_RUN_NOWAIT);
 }
 
+/* The cluster gathers what a round sends, so that many messages make one write. */
+static void flush(struct dz_worker *w)
+{
+    const struct dz_ports *ports = &w->thread.rt->ports;
+    if (!w->thread.unflushed || !ports->flush)
+        return;
+    w->thread.unflushed = false;
+    ports->flush(ports->ctx, &w->thread);
+}
+
 bool dz_sched_step(struct dz_worker *w)
 {
     uint64_t now = look_at_clock(w);
@@ -138,6 +148,7 @@ bool dz_sched_step(struct dz_worker *w)
     any |= dz_takeover_run_own(w);
     any |= run_processes(w);
     look_at_loop(w);
+    flush(w);
     return any;
 }
 

@@ -25,11 +25,18 @@ static inline int note_send(struct dz_transport *t, uint64_t peer, uint64_t key,
     size_t at = strlen(n->text);
     (void)data;
     snprintf(n->text + at, sizeof n->text - at, "%u/%u/%u%s;", (unsigned)peer, (unsigned)key, (unsigned)len,
-             flags & DZ_SEND_RESERVED ? "!" : "");
+             flags & DZ_SEND_LATER ? "..." : flags & DZ_SEND_RESERVED ? "!" : "");
     return n->answer;
 }
 
-static const struct dz_transport_ops ops = {.send = note_send};
+static inline void note_flush(struct dz_transport *t, uint64_t peer)
+{
+    struct notebook *n = (struct notebook *)(void *)t;
+    size_t at = strlen(n->text);
+    snprintf(n->text + at, sizeof n->text - at, "flush %u;", (unsigned)peer);
+}
+
+static const struct dz_transport_ops ops = {.send = note_send, .flush = note_flush};
 
 struct rig {
     struct dz_nodes nodes;

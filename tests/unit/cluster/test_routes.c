@@ -67,6 +67,52 @@ static void without_a_transport_nothing_is_sent(void **state)
     end(&r);
 }
 
+static void the_first_message_of_a_round_goes_at_once_and_those_behind_it_together(void **state)
+{
+    static struct dz_thread t = {.index = 1};
+    struct rig r;
+    struct dz_list other;
+    bool late;
+    (void)state;
+    begin(&r);
+    dz_list_init(&t.runq);
+    dz_list_init(&other);
+    assert_int_equal(dz_routes_gather(&r.routes, &t, 5, 1, "x", 1, 0, &late), 0);
+    assert_false(late);
+    assert_true(t.unflushed);
+    assert_int_equal(dz_routes_gather(&r.routes, &t, 5, 1, "xy", 2, 0, &late), 0);
+    assert_true(late);
+    assert_int_equal(dz_routes_gather(&r.routes, &t, 5, 1, "xyz", 3, 0, &late), 0);
+    assert_false(late);
+    assert_int_equal(dz_routes_gather(&r.routes, &t, 6, 1, "x", 1, 0, &late), 0);
+    dz_routes_flush(&r.routes, &t);
+    assert_string_equal(r.notebook.text, "5/1/1;5/1/2...;5/1/3...;6/1/1;flush 5;");
+    r.notebook.text[0] = 0;
+    dz_list_push_back(&t.runq, &other); /* somebody else is about to run */
+    assert_int_equal(dz_routes_gather(&r.routes, &t, 5, 1, "x", 1, 0, &late), 0);
+    assert_true(late);
+    dz_list_remove(&other);
+    dz_routes_flush(&r.routes, &t);
+    assert_string_equal(r.notebook.text, "5/1/1...;flush 5;");
+    end(&r);
+}
+
+static void a_thread_that_sends_to_many_nodes_gathers_for_some_of_them(void **state)
+{
+    static struct dz_thread t = {.index = 2};
+    struct rig r;
+    bool late;
+    (void)state;
+    begin(&r);
+    dz_list_init(&t.runq);
+    for (uint64_t peer = 1; peer <= DZ_ROUTES_GATHERED + 1; peer++)
+        assert_int_equal(dz_routes_gather(&r.routes, &t, peer, 1, "x", 1, 0, &late), 0);
+    r.notebook.text[0] = 0;
+    assert_int_equal(dz_routes_gather(&r.routes, &t, DZ_ROUTES_GATHERED + 1, 1, "x", 1, 0, &late), 0);
+    assert_string_equal(r.notebook.text, "9/1/1;");
+    end(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -74,6 +120,8 @@ int main(void)
         cmocka_unit_test(the_older_lifes_end_does_not_close_the_newer_ones_route),
         cmocka_unit_test(a_broadcast_reaches_every_route_but_one),
         cmocka_unit_test(without_a_transport_nothing_is_sent),
+        cmocka_unit_test(the_first_message_of_a_round_goes_at_once_and_those_behind_it_together),
+        cmocka_unit_test(a_thread_that_sends_to_many_nodes_gathers_for_some_of_them),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -90,6 +90,30 @@ static void messages_wait_for_a_connection_and_are_then_written_at_once(void **s
     close_both(&l, &s);
 }
 
+static void messages_with_more_behind_them_are_written_together(void **state)
+{
+    static const uint8_t data[40000];
+    (void)state;
+    struct dz_link l;
+    struct socket s;
+    char got[16];
+    open_both(&l, &s, SIZE_MAX);
+    dz_link_attach(&l, &s, &port, &s.channel, false);
+    assert_int_equal(dz_link_send(&l, NUMBER, 1, data, 10, DZ_SEND_LATER), 0);
+    assert_int_equal(dz_link_send(&l, NUMBER, 1, data, 10, DZ_SEND_LATER), 0);
+    assert_int_equal(s.written.len, 0);
+    dz_link_pump(&l);
+    types(&s, got);
+    assert_string_equal(got, "DD");
+    assert_int_equal(dz_link_send(&l, NUMBER, 1, data, 40000, DZ_SEND_LATER), 0);
+    types(&s, got);
+    assert_string_equal(got, "DD");
+    assert_int_equal(dz_link_send(&l, NUMBER, 1, data, 40000, DZ_SEND_LATER), 0); /* enough for a write */
+    types(&s, got);
+    assert_string_equal(got, "DDDD");
+    close_both(&l, &s);
+}
+
 static void what_the_socket_does_not_take_is_left_to_the_loop(void **state)
 {
     (void)state;
@@ -249,6 +273,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(messages_wait_for_a_connection_and_are_then_written_at_once),
+        cmocka_unit_test(messages_with_more_behind_them_are_written_together),
         cmocka_unit_test(what_the_socket_does_not_take_is_left_to_the_loop),
         cmocka_unit_test(heartbeats_and_membership_overtake_and_need_a_connection),
         cmocka_unit_test(urgent_frames_are_bounded),

@@ -122,6 +122,11 @@ static void a_hook_that_does_not_end_in_time_is_killed(void **state)
     expect_text(hosted_log(f), "a shutdown hook took too long and is killed");
 }
 
+static bool is_ready(struct hosted *f)
+{
+    return !dz_process_is_none(dz_host_whereis(f->host, "ready"));
+}
+
 static bool is_terminating(struct hosted *f)
 {
     return strstr(hosted_log(f), "on and on") != NULL;
@@ -133,10 +138,8 @@ static void a_process_that_does_not_end_in_time_is_killed(void **state)
     hosted_run_script(f, "local d = require 'dozor'\n"
                          "d.spawn({ init = function() return {} end,\n"
                          "  terminate = function() d.log.info('on and on') d.sleep('infinity') end })\n"
-                         "d.sleep('infinity')");
-    while (dz_host_process_count(f->host) < 2)
-        hosted_sync(f);
-    hosted_sync(f);
+                         "d.register('ready') d.sleep('infinity')");
+    hosted_until(f, is_ready);
     dz_host_stop(f->host, 4);
     hosted_until(f, is_terminating);
     hosted_skip(f, DZ_HALT_PROCESS_MS + 1);
@@ -163,9 +166,8 @@ static void what_is_spawned_while_all_are_stopped_ends_too(void **state)
     hosted_run_script(f, "local d = require 'dozor'\n"
                          "d.spawn({ init = function() return {} end,\n"
                          "  terminate = function() for i = 1, 50 do d.spawn(function() d.receive('infinity') end) end end })\n"
-                         "d.sleep('infinity')");
-    while (dz_host_process_count(f->host) < 2)
-        hosted_sync(f);
+                         "d.register('ready') d.sleep('infinity')");
+    hosted_until(f, is_ready);
     assert_int_equal(stop_and_wait(f, 0), 0);
     assert_int_equal(dz_host_process_count(f->host), 0);
 }

@@ -131,25 +131,23 @@ static void ask_peers(struct dz_globals *g, struct ask *a, enum dz_frame_kind ki
  * cleared up after. */
 static void check_owner(struct dz_thread *t, void *arg)
 {
-    struct owner_check *check = arg;
-    if (!dz_table_find(&t->rt->table, check->pid))
-        dz_globals_end(check->globals, check->pid);
-    dz_free(check);
+    struct owner_check check;
+    memcpy(&check, arg, sizeof check);
+    if (!dz_table_find(&t->rt->table, check.pid))
+        dz_globals_end(check.globals, check.pid);
 }
 
 static void check_later(struct dz_globals *g, struct dz_pid pid)
 {
     struct dz_slot *slot = dz_table_find(&g->rt->table, pid);
-    struct owner_check *check = slot ? dz_zalloc(1, sizeof *check) : NULL;
-    if (!check) {
-        if (!slot)
-            dz_globals_end(g, pid);
+    struct owner_check check = {g, pid};
+    if (!slot) {
+        dz_globals_end(g, pid);
         return;
     }
-    *check = (struct owner_check){g, pid};
     uint32_t thread = atomic_load_explicit(&slot->thread, memory_order_relaxed);
-    if (dz_thread_post(g->system, thread, check_owner, check))
-        dz_free(check);
+    /* Without memory for it, an owner that has ended this moment keeps the name. */
+    (void)dz_thread_post_copy(g->system, thread, check_owner, &check, sizeof check);
 }
 
 /* The list without that process's entries. */

@@ -5,7 +5,6 @@
  * Fails:   out: as struct dz_ports says. In: DZ_EFORMAT for what an honest peer cannot send: the session
  *          then ends. */
 #include <string.h>
-#include "base/alloc.h"
 #include "base/assert.h"
 #include "base/err.h"
 #include "cluster/state.h"
@@ -87,26 +86,22 @@ struct broken {
 
 static void end_broken(struct dz_thread *t, void *arg)
 {
-    struct broken *b = arg;
-    struct dz_cluster *c = b->cluster;
+    struct broken b;
+    memcpy(&b, arg, sizeof b);
+    struct dz_cluster *c = b.cluster;
     (void)t;
     if (c->transport) {
-        dz_membership_broken(&c->membership, b->peer, "overloaded", dz_cluster_now(c));
+        dz_membership_broken(&c->membership, b.peer, "overloaded", dz_cluster_now(c));
         dz_cluster_perform(c);
     }
-    dz_free(b);
 }
 
 /* A small signal found even the reserved room full: dropping it would break a promise, so the session is over
  * instead. */
 static void give_up(struct dz_cluster *c, struct dz_thread *from, uint64_t peer)
 {
-    struct broken *b = dz_zalloc(1, sizeof *b);
-    if (!b)
-        return;
-    *b = (struct broken){c, peer};
-    if (dz_thread_post(from, DZ_THREAD_SYSTEM, end_broken, b))
-        dz_free(b);
+    struct broken b = {c, peer};
+    (void)dz_thread_post_copy(from, DZ_THREAD_SYSTEM, end_broken, &b, sizeof b);
 }
 
 static int transmit(struct dz_cluster *c, struct dz_thread *from, const struct dz_envelope_ends *ends, uint64_t peer,

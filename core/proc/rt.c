@@ -137,21 +137,37 @@ struct task {
     void *arg;
 };
 
+static int post(struct dz_thread *from, uint32_t thread, const struct task *task, const void *data, size_t len)
+{
+    struct dz_msg *m = dz_msg_new(DZ_MSG_TASK, sizeof *task + len);
+    if (!m)
+        return DZ_ENOMEM;
+    memcpy(m->bytes, task, sizeof *task);
+    if (len)
+        memcpy(m->bytes + sizeof *task, data, len);
+    from->rt->ports.post(from->rt->ports.ctx, from, thread, m);
+    return 0;
+}
+
 int dz_thread_post(struct dz_thread *from, uint32_t thread, void (*fn)(struct dz_thread *t, void *arg), void *arg)
 {
     struct task task = {fn, arg};
-    struct dz_msg *m = dz_msg_new_copy(DZ_MSG_TASK, (const uint8_t *)&task, sizeof task);
-    if (!m)
-        return DZ_ENOMEM;
-    from->rt->ports.post(from->rt->ports.ctx, from, thread, m);
-    return 0;
+    return post(from, thread, &task, NULL, 0);
+}
+
+int dz_thread_post_copy(struct dz_thread *from, uint32_t thread, void (*fn)(struct dz_thread *t, void *arg), const void *data,
+                        size_t len)
+{
+    struct task task = {fn, NULL};
+    dz_assert(len > 0);
+    return post(from, thread, &task, data, len);
 }
 
 void dz_thread_run_task(struct dz_thread *t, struct dz_msg *msg)
 {
     struct task task;
-    dz_assert(msg->kind == DZ_MSG_TASK && msg->len == sizeof task);
+    dz_assert(msg->kind == DZ_MSG_TASK && msg->len >= sizeof task);
     memcpy(&task, msg->data, sizeof task);
+    task.fn(t, msg->len > sizeof task ? msg->bytes + sizeof task : task.arg);
     dz_msg_free(msg);
-    task.fn(t, task.arg);
 }

@@ -127,6 +127,10 @@ void dz_thread_free_message(struct dz_thread *t, struct dz_msg *m);
 
 /* Runs fn(ctx) on another thread, in its turn. 0 or DZ_ENOMEM. Any thread. */
 int dz_thread_post(struct dz_thread *from, uint32_t thread, void (*fn)(struct dz_thread *t, void *arg), void *arg);
+/* The same with a copy of `len` (> 0) bytes, which `arg` points to, unaligned, while fn runs: nothing is left behind where the
+ * thread ends first. */
+int dz_thread_post_copy(struct dz_thread *from, uint32_t thread, void (*fn)(struct dz_thread *t, void *arg), const void *data,
+                        size_t len);
 /* The other end of dz_thread_post: runs and frees a TASK message. */
 void dz_thread_run_task(struct dz_thread *t, struct dz_msg *msg);
 

@@ -1,7 +1,7 @@
 /* bind_cluster.c - see bind_cluster.h. */
 #include "vm/bind_cluster.h"
 
-#include "base/alloc.h"
+#include <string.h>
 #include "base/err.h"
 #include "proc/process.h"
 #include "vm/vm.h"
@@ -35,9 +35,9 @@ static void mark(struct dz_thread *t, struct dz_pid pid)
 
 static void mark_there(struct dz_thread *t, void *arg)
 {
-    struct dz_pid *pid = arg;
-    mark(t, *pid);
-    dz_free(pid);
+    struct dz_pid pid;
+    memcpy(&pid, arg, sizeof pid);
+    mark(t, pid);
 }
 
 /* mark_global(pid): the process will have a cluster-wide name, so its end has to free it. Only for processes
@@ -56,14 +56,8 @@ static int mark_global(lua_State *L)
         mark(t, pid);
         return 0;
     }
-    struct dz_pid *copy = dz_alloc(sizeof *copy);
-    if (!copy)
+    if (dz_thread_post_copy(t, thread, mark_there, &pid, sizeof pid))
         return dz_vm_raise(L, DZ_ENOMEM, "out of memory");
-    *copy = pid;
-    if (dz_thread_post(t, thread, mark_there, copy)) {
-        dz_free(copy);
-        return dz_vm_raise(L, DZ_ENOMEM, "out of memory");
-    }
     return 0;
 }
 

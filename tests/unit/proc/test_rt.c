@@ -20,6 +20,33 @@ static void a_task_runs_on_the_thread_it_was_posted_to(void **state)
     rig_fini(&rig);
 }
 
+static void a_copying_task(struct dz_thread *t, void *arg)
+{
+    struct rig *rig;
+    memcpy(&rig, arg, sizeof rig);
+    rig_note(rig, "%s on %u", (const char *)arg + sizeof rig, t->index);
+}
+
+static void a_task_may_have_its_argument_with_it(void **state)
+{
+    (void)state;
+    struct rig rig, *at = &rig;
+    char bytes[sizeof at + 5];
+    rig_init(&rig);
+    memcpy(bytes, &at, sizeof at);
+    memcpy(bytes + sizeof at, "copy", 5);
+    assert_int_equal(dz_thread_post_copy(&rig.threads[0], 2, a_copying_task, bytes, sizeof bytes), 0);
+    memset(bytes, 0, sizeof bytes);
+    rig_turn(&rig);
+    rig_expect(&rig, "copy on 2;");
+    /* One that is never run is freed with the thread's inbox. */
+    assert_int_equal(dz_thread_post_copy(&rig.threads[0], 2, a_copying_task, "", 1), 0);
+    struct dz_mpsc_node *node = dz_mpsc_pop(&rig.inbox[2]);
+    assert_non_null(node);
+    dz_msg_free(dz_container_of(node, struct dz_msg, node));
+    rig_fini(&rig);
+}
+
 static void refs_are_never_given_twice(void **state)
 {
     (void)state;
@@ -69,6 +96,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_task_runs_on_the_thread_it_was_posted_to),
+        cmocka_unit_test(a_task_may_have_its_argument_with_it),
         cmocka_unit_test(refs_are_never_given_twice),
         cmocka_unit_test(every_common_reason_is_there),
         cmocka_unit_test(two_hosts_are_born_with_different_numbers),

@@ -306,6 +306,14 @@ static inline struct actor *rig_actor(struct rig *rig, uint32_t thread, char nam
     return a;
 }
 
+/* One with another role, which may be in the midst of its init. */
+static inline struct actor *rig_actor_as(struct rig *rig, uint32_t thread, char name, const struct actor_role *role)
+{
+    struct actor *a = actor_new(&rig->threads[thread], role, name, rig);
+    rig_turn(rig);
+    return a;
+}
+
 /* The test acts in the process's turn between these two. */
 static inline void rig_enter(struct actor *a)
 {

@@ -12,13 +12,6 @@ static void slow_terminate(struct dz_thread *t, struct actor *a)
 static const struct actor_role slow_role = {
     .message = rig_message, .resume = rig_resume, .terminate = slow_terminate, .gone = rig_gone};
 
-static struct actor *with_role(struct rig *rig, uint32_t thread, char name, const struct actor_role *role)
-{
-    struct actor *a = actor_new(&rig->threads[thread], role, name, rig);
-    rig_turn(rig);
-    return a;
-}
-
 static void call(struct rig *rig, struct actor *a, uint32_t thread, struct dz_pid to, int64_t n,
                  uint64_t timeout_ms)
 {
@@ -249,7 +242,7 @@ static void whoever_asked_for_the_stop_hears_when_it_is_done(void **state)
     (void)state;
     struct rig rig;
     rig_init(&rig);
-    struct actor *a = rig_actor(&rig, 1, 'a'), *b = with_role(&rig, 2, 'b', &slow_role),
+    struct actor *a = rig_actor(&rig, 1, 'a'), *b = rig_actor_as(&rig, 2, 'b', &slow_role),
                  *c = rig_actor(&rig, 1, 'c');
     struct dz_pid pid = b->proc.pid;
     ask(&rig, a, 1, DZ_MSG_STOP, pid);
@@ -293,7 +286,7 @@ static void a_kill_ends_a_terminate_that_waits(void **state)
     (void)state;
     struct rig rig;
     rig_init(&rig);
-    struct actor *a = with_role(&rig, 1, 'a', &slow_role), *b = rig_actor(&rig, 2, 'b');
+    struct actor *a = rig_actor_as(&rig, 1, 'a', &slow_role), *b = rig_actor(&rig, 2, 'b');
     uint64_t ref;
     rig_enter(b);
     dz_bond_monitor(&rig.threads[2], &b->proc, a->proc.pid, &ref);
@@ -304,21 +297,6 @@ static void a_kill_ends_a_terminate_that_waits(void **state)
     rig_expect(&rig, "");
     rig_signal(&rig, DZ_MSG_KILL, DZ_PID_NONE, a->proc.pid, 0);
     rig_expect(&rig, "a gone;b down killed;");
-    rig_fini(&rig);
-}
-
-static void the_first_reason_stands(void **state)
-{
-    (void)state;
-    struct rig rig;
-    rig_init(&rig);
-    struct actor *a = rig_actor(&rig, 1, 'a');
-    rig_enter(a);
-    dz_process_doom(&rig.threads[1], &a->proc, rig.rt.reasons[DZ_REASON_SUPERSEDED], 0);
-    dz_process_doom(&rig.threads[1], &a->proc, rig.rt.reasons[DZ_REASON_RUNAWAY], 0);
-    rig_leave(&rig, 1, a);
-    rig_expect(&rig, "a terminate superseded;a gone;");
-    assert_int_equal(rig.crashes, 1);
     rig_fini(&rig);
 }
 
@@ -333,67 +311,6 @@ static void an_ended_supervisor_takes_a_child_along_even_if_it_traps(void **stat
                    rig.rt.reasons[DZ_REASON_KILLED]);
     rig_turn(&rig);
     rig_expect(&rig, "a terminate killed;a gone;");
-    rig_fini(&rig);
-}
-
-static void sleep_in_terminate(struct dz_thread *t, struct actor *a)
-{
-    rig_terminate(t, a);
-    actor_sleep(t, a, DZ_INFINITY);
-}
-
-static void an_orphan_whose_terminate_does_not_return_is_killed_in_the_end(void **state)
-{
-    (void)state;
-    struct rig rig;
-    struct actor_role stubborn = rig_role;
-    stubborn.terminate = sleep_in_terminate;
-    rig_init(&rig);
-    struct actor *a = rig_actor(&rig, 1, 'a'), *b = rig_actor(&rig, 1, 'b'), *c = rig_actor(&rig, 1, 'c');
-    a->role = b->role = &stubborn;
-    dz_send_signal(&rig.threads[2], DZ_MSG_PARENT_EXIT, DZ_PID_NONE, a->proc.pid, 0, rig.rt.reasons[DZ_REASON_KILLED]);
-    dz_send_signal(&rig.threads[2], DZ_MSG_PARENT_EXIT, DZ_PID_NONE, c->proc.pid, 0, rig.rt.reasons[DZ_REASON_KILLED]);
-    rig_turn(&rig);
-    rig_pass_ms(&rig, 1000);
-    dz_send_signal(&rig.threads[2], DZ_MSG_PARENT_EXIT, DZ_PID_NONE, b->proc.pid, 0, rig.rt.reasons[DZ_REASON_KILLED]);
-    rig_turn(&rig);
-    rig_pass_ms(&rig, 3999);
-    rig_expect(&rig, "a terminate killed;c terminate killed;c gone;b terminate killed;");
-    rig_pass_ms(&rig, 1);
-    rig_expect(&rig, "a gone;");
-    rig_pass_ms(&rig, 1000);
-    rig_expect(&rig, "b gone;");
-    rig_fini(&rig);
-}
-
-static void an_orphan_has_the_time_its_supervisor_would_have_given_it(void **state)
-{
-    (void)state;
-    struct rig rig;
-    struct actor_role stubborn = rig_role;
-    static const uint64_t allowed_ms[] = {9000, 100, DZ_INFINITY};
-    struct actor *actors[3];
-    stubborn.terminate = sleep_in_terminate;
-    rig_init(&rig);
-    for (int i = 0; i < 3; i++) {
-        actors[i] = rig_actor(&rig, 1, (char)('a' + i));
-        actors[i]->role = &stubborn;
-        dz_send_signal(&rig.threads[2], DZ_MSG_PARENT_EXIT, DZ_PID_NONE, actors[i]->proc.pid, allowed_ms[i],
-                       rig.rt.reasons[DZ_REASON_KILLED]);
-    }
-    rig_turn(&rig);
-    rig_pass_ms(&rig, 99);
-    rig_expect(&rig, "a terminate killed;b terminate killed;c terminate killed;");
-    rig_pass_ms(&rig, 1);
-    rig_expect(&rig, "b gone;");
-    rig_pass_ms(&rig, 8899);
-    rig_expect(&rig, "");
-    rig_pass_ms(&rig, 1);
-    rig_expect(&rig, "a gone;");
-    rig_pass_ms(&rig, 100000);
-    rig_expect(&rig, "");
-    rig_signal(&rig, DZ_MSG_KILL, DZ_PID_NONE, actors[2]->proc.pid, 0);
-    rig_expect(&rig, "c gone;");
     rig_fini(&rig);
 }
 
@@ -472,34 +389,6 @@ static void questions_are_owed_until_taken_back_one_by_one(void **state)
 }
 
 /* --- names and the moment of the end --- */
-
-static void down_checks_the_name(struct dz_thread *t, struct actor *a, struct dz_msg *m)
-{
-    if (m->kind == DZ_MSG_DOWN) {
-        struct dz_pid owner;
-        assert_int_equal(dz_names_register(&t->rt->names, &t->rt->table, "db", 2, a->proc.pid, &owner), 0);
-        assert_null(dz_table_find(&t->rt->table, m->from));
-    }
-    rig_message(t, a, m);
-}
-
-static void a_name_is_free_before_anyone_sees_the_end(void **state)
-{
-    (void)state;
-    struct rig rig;
-    static const struct actor_role role = {.message = down_checks_the_name, .gone = rig_gone};
-    uint64_t ref;
-    rig_init(&rig);
-    struct actor *a = with_role(&rig, 1, 'a', &role), *b = rig_actor(&rig, 1, 'b');
-    assert_int_equal(dz_names_register(&rig.rt.names, &rig.rt.table, "db", 2, b->proc.pid, NULL), 0);
-    rig_enter(a);
-    dz_bond_monitor(&rig.threads[1], &a->proc, b->proc.pid, &ref);
-    rig_leave(&rig, 1, a);
-    rig_signal(&rig, DZ_MSG_KILL, DZ_PID_NONE, b->proc.pid, 0);
-    rig_expect(&rig, "b gone;a down killed;");
-    assert_true(dz_pid_eq(dz_names_whereis(&rig.rt.names, "db", 2), a->proc.pid));
-    rig_fini(&rig);
-}
 
 /* --- plain processes --- */
 
@@ -650,15 +539,11 @@ int main(void)
         cmocka_unit_test(a_parked_process_is_stopped_where_it_stands),
         cmocka_unit_test(a_kill_skips_terminate),
         cmocka_unit_test(a_kill_ends_a_terminate_that_waits),
-        cmocka_unit_test(the_first_reason_stands),
         cmocka_unit_test(an_ended_supervisor_takes_a_child_along_even_if_it_traps),
-        cmocka_unit_test(an_orphan_whose_terminate_does_not_return_is_killed_in_the_end),
-        cmocka_unit_test(an_orphan_has_the_time_its_supervisor_would_have_given_it),
         cmocka_unit_test(a_child_whose_supervisor_is_gone_before_the_answer_ends),
         cmocka_unit_test(everybody_owed_an_answer_hears_of_the_end),
         cmocka_unit_test(one_who_wants_the_answer_no_more_is_owed_nothing),
         cmocka_unit_test(questions_are_owed_until_taken_back_one_by_one),
-        cmocka_unit_test(a_name_is_free_before_anyone_sees_the_end),
         cmocka_unit_test(a_plain_process_ends_as_soon_as_it_is_stopped),
         cmocka_unit_test(a_plain_process_that_traps_gets_its_supervisors_stop_as_a_message),
         cmocka_unit_test(who_has_no_operations_refuses_requests_however_busy),

@@ -1,1 +1,1 @@
-dz_unit_test(proc pid table names message mailbox timer rt bond process send spawn native)
+dz_unit_test(proc bond ending mailbox message names native orphan pid process rt send spawn table timer)

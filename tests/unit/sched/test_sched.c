@@ -139,132 +139,6 @@ static void foreign_threads_send_and_nothing_is_lost(void **state)
     world_stop(world);
 }
 
-/* --- timers and sleep --- */
-
-static void sleeper_init(struct dz_thread *t, struct actor *a)
-{
-    a->n = (int64_t)t->now_ns;
-    actor_sleep(t, a, 5 * MS);
-}
-
-static void sleeper_resume(struct dz_thread *t, struct actor *a)
-{
-    struct world *world = a->data;
-    assert_true(a->wait.timed_out);
-    dz_process_unwait(t, &a->proc);
-    if (dz_env_now_ns(&world->env) - (uint64_t)a->n < 5 * MS)
-        atomic_fetch_add(&world->count, 1); /* too early */
-    if (atomic_fetch_add(&world->done, 1) < 9)
-        sleeper_init(t, a);
-}
-
-static const struct actor_role sleeper_role = {.init = sleeper_init, .resume = sleeper_resume};
-
-static void setup_sleepers(struct world *world, struct dz_worker *w)
-{
-    if (w->thread.index != DZ_THREAD_SYSTEM)
-        actor_new(&w->thread, &sleeper_role, 's', world);
-}
-
-static void timers_fire_on_threads_that_sleep_and_never_early(void **state)
-{
-    (void)state;
-    struct world world = {.setup = setup_sleepers};
-    world_start(&world, 2);
-    assert_true(world_reaches(&world.done, 10));
-    assert_int_equal(atomic_load(&world.count), 0);
-    world_stop(&world);
-}
-
-/* --- the moment before sleep --- */
-
-static bool idle_three_times(void *ctx, struct dz_worker *w)
-{
-    (void)w;
-    struct world *world = ctx;
-    return atomic_fetch_add(&world->count, 1) % 4 != 3;
-}
-
-static void an_idle_worker_may_work_before_it_sleeps_and_then_sleeps(void **state)
-{
-    (void)state;
-    struct world world = {.hooks.idle = idle_three_times, .setup = setup_sleepers};
-    world_start(&world, 1);
-    assert_true(world_reaches(&world.done, 10));
-    int64_t calls = atomic_load(&world.count);
-    /* Ten sleeps; a loop or a producer may wake the worker a few times more, but it does not turn round and
-     * round. */
-    assert_in_range(calls, 4, 40 * 4);
-    world_stop(&world);
-}
-
-/* --- the loop --- */
-
-struct ticker {
-    struct world world; /* first */
-    uv_timer_t timer;
-    uv_timer_t forgotten;
-    bool busy;
-};
-
-static void tick(uv_timer_t *timer)
-{
-    struct world *world = timer->data;
-    if (atomic_fetch_add(&world->done, 1) == 9)
-        uv_close((uv_handle_t *)timer, NULL);
-}
-
-static void never(uv_timer_t *timer)
-{
-    (void)timer;
-    abort();
-}
-
-/* Always has a message for itself. */
-static void restless_message(struct dz_thread *t, struct actor *a, struct dz_msg *m)
-{
-    dz_msg_free(m);
-    actor_send(t, DZ_MSG_CAST, a->proc.pid, a->proc.pid, 0, 0);
-}
-
-static const struct actor_role restless_role = {.message = restless_message};
-
-static void setup_ticker(struct world *world, struct dz_worker *w)
-{
-    struct ticker *ticker = (struct ticker *)(void *)world;
-    if (w->thread.index != 1)
-        return;
-    uv_timer_init(&w->loop, &ticker->timer);
-    uv_timer_init(&w->loop, &ticker->forgotten);
-    ticker->timer.data = world;
-    uv_timer_start(&ticker->timer, tick, 1, 1);
-    uv_timer_start(&ticker->forgotten, never, 1000000, 0);
-    if (ticker->busy) {
-        struct actor *a = actor_new(&w->thread, &restless_role, 'r', world);
-        actor_send(&w->thread, DZ_MSG_CAST, DZ_PID_NONE, a->proc.pid, 0, 0);
-    }
-}
-
-static void run_ticker(bool busy)
-{
-    struct ticker ticker = {.world.setup = setup_ticker, .busy = busy};
-    world_start(&ticker.world, 1);
-    assert_true(world_reaches(&ticker.world.done, 10));
-    world_stop(&ticker.world);
-}
-
-static void what_others_have_on_the_loop_runs_while_the_worker_sleeps(void **state)
-{
-    (void)state;
-    run_ticker(false);
-}
-
-static void what_others_have_on_the_loop_runs_while_the_worker_is_busy(void **state)
-{
-    (void)state;
-    run_ticker(true);
-}
-
 /* --- starting and stopping --- */
 
 static void stopping_leaves_no_message_and_no_process_behind(void **state)
@@ -283,24 +157,6 @@ static void stopping_leaves_no_message_and_no_process_behind(void **state)
         dz_send_signal(&world->foreign, DZ_MSG_NOTICE, DZ_PID_NONE, world->pids[i % 2], 0, NULL);
     dz_sched_stop(&world->sched); /* twice is harmless */
     world_fini(world);
-}
-
-static int fail_on_two(void *ctx, struct dz_worker *w)
-{
-    return w->thread.index == 2 ? DZ_ESCRIPT : world_thread_start(ctx, w);
-}
-
-static void a_thread_that_cannot_start_stops_the_others(void **state)
-{
-    (void)state;
-    for (int threads = 0; threads < 2; threads++) {
-        struct world world = {.hooks.thread_start = fail_on_two};
-        world_init(&world, 3, threads);
-        assert_int_equal(dz_sched_start(&world.sched), DZ_ESCRIPT);
-        assert_int_equal(atomic_load(&world.stopped), atomic_load(&world.started));
-        assert_int_equal(atomic_load(&world.started), 3);
-        world_fini(&world);
-    }
 }
 
 static void a_scheduler_that_never_started_goes_quietly(void **state)
@@ -617,12 +473,7 @@ int main(void)
         cmocka_unit_test(two_processes_of_two_threads_play_ping_pong),
         cmocka_unit_test(a_message_goes_round_over_many_threads),
         cmocka_unit_test(foreign_threads_send_and_nothing_is_lost),
-        cmocka_unit_test(timers_fire_on_threads_that_sleep_and_never_early),
-        cmocka_unit_test(an_idle_worker_may_work_before_it_sleeps_and_then_sleeps),
-        cmocka_unit_test(what_others_have_on_the_loop_runs_while_the_worker_sleeps),
-        cmocka_unit_test(what_others_have_on_the_loop_runs_while_the_worker_is_busy),
         cmocka_unit_test(stopping_leaves_no_message_and_no_process_behind),
-        cmocka_unit_test(a_thread_that_cannot_start_stops_the_others),
         cmocka_unit_test(a_scheduler_that_never_started_goes_quietly),
         cmocka_unit_test(a_worker_added_later_runs_and_is_nobody_elses),
         cmocka_unit_test(a_child_starts_beside_its_parent_unless_that_worker_is_clearly_busier),

@@ -1,1 +1,1 @@
-dz_unit_test(sched spin sched takeover watchdog guard)
+dz_unit_test(sched alarm guard loss sched spin takeover watchdog worker)

@@ -82,6 +82,15 @@ static inline void world_stop(struct world *world)
     world_fini(world);
 }
 
+/* Always has a message for itself. */
+static inline void restless_message(struct dz_thread *t, struct actor *a, struct dz_msg *m)
+{
+    dz_msg_free(m);
+    actor_send(t, DZ_MSG_CAST, a->proc.pid, a->proc.pid, 0, 0);
+}
+
+static const struct actor_role restless_role = {.message = restless_message};
+
 /* Waits until *value is at least `least`; fails the test at the deadline. Any thread. */
 static inline bool world_reaches(_Atomic int64_t *value, int64_t least)
 {

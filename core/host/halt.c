@@ -321,7 +321,9 @@ void dz_halt_script_done(struct dz_halt *s, struct dz_thread *t, const uint8_t *
         dz_halt_check(s, t);
         return;
     }
-    if (!dz_halt_begun(s))
+    const char *message;
+    size_t message_len;
+    if (!dz_halt_begun(s) || dz_read_find_string(reason, len, "message", &message, &message_len))
         print_reason(reason, len);
     dz_halt_begin(s, t, 1);
 }

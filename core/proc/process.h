@@ -37,6 +37,7 @@ enum dz_proc_flag {
     DZ_PROC_STOP_MAILED = 1024, /* a STOP waits in the mailbox: the kind heeds it before it parks the process */
     DZ_PROC_ADOPTED = 2048,  /* `parent` did not spawn it: it hears of the end by its monitor */
     DZ_PROC_ORPHAN = 4096,  /* its supervisor is gone: it is killed if its end takes too long (orphan.h) */
+    DZ_PROC_SCRIPT = 8192,  /* the host's own script, whose end the host tells */
 };
 
 /* What a waiting process waits for. At most one wait at a time. Filled by the kind, ended by dz_process_wake. */

@@ -37,6 +37,7 @@ static void forget(struct dz_vm *vm, struct dz_handlers *h)
     const int references[] = {h->init, h->handle_call, h->handle_cast, h->handle_info, h->terminate};
     dz_map_remove(&vm->tables, h->number);
     dz_list_remove(&h->idle);
+    dz_report_fini(vm, h);
     for (size_t i = 0; i < sizeof references / sizeof references[0]; i++)
         luaL_unref(vm->L, LUA_REGISTRYINDEX, references[i]);
     delete (h);
@@ -68,6 +69,7 @@ static struct dz_handlers *create(const char *name, size_t len, uint32_t number)
     h->number = name ? 0 : number;
     h->init = h->handle_call = h->handle_cast = h->handle_info = h->terminate = LUA_NOREF;
     dz_list_init(&h->idle);
+    dz_report_init(h);
     if (h->name)
         return h;
     dz_free(h);
@@ -98,6 +100,12 @@ struct dz_handlers *dz_handlers_bind(lua_State *L, struct dz_vm *vm, const char 
     return h;
 }
 
+static void end(struct dz_vm *vm, struct dz_handlers *h)
+{
+    dz_report_fini(vm, h);
+    delete (h);
+}
+
 void dz_handlers_free_all(struct dz_vm *vm)
 {
     uint32_t it = 0;
@@ -105,10 +113,11 @@ void dz_handlers_free_all(struct dz_vm *vm)
     uint64_t number;
     void *value;
     while (dz_smap_next(&vm->handlers, &it, &name, &value))
-        delete (value);
+        end(vm, value);
     it = 0;
     while (dz_map_next(&vm->tables, &it, &number, &value))
-        delete (value);
+        end(vm, value);
+    dz_report_fini(vm, &vm->plain);
     dz_smap_fini(&vm->handlers);
     dz_map_fini(&vm->tables);
 }

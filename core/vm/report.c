@@ -1,7 +1,8 @@
 /* report.c - the log line of a crash: process, behaviour, last message, reason, traceback. A behaviour that
- * crashes again and again gets a few lines a second. */
+ * crashes again and again gets a few lines a second, and one that says how many were left out. */
 #include "vm/state.h"
 
+#include <stdio.h>
 #include <string.h>
 #include "base/err.h"
 #include "term/read.h"
@@ -9,15 +10,52 @@
 
 #define NS_PER_S 1000000000ull
 
+static const char *name_of(const struct dz_handlers *h)
+{
+    return h->name ? h->name : "(function)";
+}
+
+static void tell_left_out(struct dz_vm *vm, struct dz_handlers *h)
+{
+    char count[16];
+    if (h->crashes.left_out == 0)
+        return;
+    snprintf(count, sizeof count, "%u", h->crashes.left_out);
+    h->crashes.left_out = 0;
+    dz_log_error(vm->shared->rt->log, "more crashes than are told one by one", "behavior", name_of(h), "left_out", count,
+                 NULL);
+}
+
+static void second_over(struct dz_thread *t, struct dz_timer *timer)
+{
+    tell_left_out(t->vm, dz_container_of(timer, struct dz_handlers, crashes.timer));
+}
+
+void dz_report_init(struct dz_handlers *h)
+{
+    dz_timer_init(&h->crashes.timer, second_over);
+}
+
+void dz_report_fini(struct dz_vm *vm, struct dz_handlers *h)
+{
+    dz_timer_stop(vm->thread, &h->crashes.timer);
+    tell_left_out(vm, h);
+}
+
 /* May this crash of the behaviour be reported? */
 static bool admit(struct dz_vm *vm, struct dz_handlers *h)
 {
+    struct dz_crashes *c = &h->crashes;
     uint64_t second = vm->thread->now_ns / NS_PER_S;
-    if (h->crash_second != second) {
-        h->crash_second = second;
-        h->crashes = 0;
+    if (c->second != second) {
+        c->second = second;
+        c->reported = 0;
     }
-    return h->crashes++ < DZ_VM_CRASH_LINES;
+    if (c->reported++ < DZ_VM_CRASH_LINES)
+        return true;
+    if (c->left_out++ == 0) /* without memory for it, they are told with those of a later second */
+        (void)dz_timer_start(vm->thread, &c->timer, (second + 1) * NS_PER_S);
+    return false;
 }
 
 static const char *phase_name(enum dz_phase phase)
@@ -70,7 +108,8 @@ static void report(struct dz_vm *vm, struct dz_proc *p, const char *where, const
     struct dz_handlers *h = p->kind_state ? p->kind_state : &vm->plain;
     char pid[DZ_PID_TEXT_MAX], parent[DZ_PID_TEXT_MAX] = "", name[DZ_NAME_MAX + 1] = "";
     char text[512], traceback[2048];
-    if (!admit(vm, h))
+    /* The host tells how its script ended. */
+    if ((p->flags & DZ_PROC_SCRIPT) || !admit(vm, h))
         return;
     pid[dz_pid_format(&rt->nodes, p->pid, pid)] = '\0';
     if (!dz_pid_is_none(p->parent))
@@ -80,7 +119,7 @@ static void report(struct dz_vm *vm, struct dz_proc *p, const char *where, const
     dz_term_reason_text(reason->data, reason->len, text, sizeof text);
     copy_field(reason, "traceback", traceback, sizeof traceback);
     dz_log_error(rt->log, "process crashed", "process", pid, "name", name, "behavior",
-                 h->name ? h->name : "(function)", "in", where, "message", message, "reason", text,
+                 name_of(h), "in", where, "message", message, "reason", text,
                  "supervisor", parent, "traceback", traceback, NULL);
 }
 

@@ -87,7 +87,8 @@ static int resolve_named(lua_State *L, struct dz_vm *vm, struct dz_co *co, const
 {
     struct dz_proc *p = co->proc;
     if (s->name.len > 0 && s->name.s[0] == '@') {
-        p->flags |= DZ_PROC_PLAIN;
+        bool script = s->name.len == 5 && memcmp(s->name.s, "@main", 5) == 0;
+        p->flags |= script ? DZ_PROC_PLAIN | DZ_PROC_SCRIPT : DZ_PROC_PLAIN;
         return 0;
     }
     struct dz_handlers *h = handlers_named(vm, s);

@@ -84,6 +84,14 @@ struct dz_co {
     struct dz_wait wait;
 };
 
+/* The crash reports of one behaviour. */
+struct dz_crashes {
+    uint64_t second;
+    uint32_t reported; /* in that second */
+    uint32_t left_out; /* and not told of yet */
+    struct dz_timer timer; /* the second's end, when they are */
+};
+
 /* A behaviour as this state compiled it. One with a name lives as long as the state, a table's at least as long as it has
  * processes. */
 struct dz_handlers {
@@ -99,8 +107,7 @@ struct dz_handlers {
     bool local;      /* belongs to this state: its name is spawned nowhere else */
     bool wants_from; /* handle_call has a third parameter */
     bool counts_args; /* init can tell nil from no argument */
-    uint64_t crash_second;
-    uint32_t crashes; /* reported in that second */
+    struct dz_crashes crashes;
 };
 
 struct dz_text {
@@ -134,7 +141,7 @@ struct dz_vm {
     uint32_t unused_count;
     struct dz_map timers;     /* number -> struct timer of bind_time.c */
     struct dz_map at_end;     /* slot -> list of what closes with that process, ending.c */
-    struct dz_handlers plain; /* only for the rate of crash reports */
+    struct dz_handlers plain; /* only for the rate of crash reports; has no name */
     uint32_t *free_states;
     uint32_t free_count, free_cap, state_count;
     int chunks;           /* registry references: list of chunks, */
@@ -250,6 +257,9 @@ void dz_ending_dispose(struct dz_thread *t, struct dz_proc *p);
 
 /* --- report.c --- */
 
+void dz_report_init(struct dz_handlers *h);
+/* Tells how many crashes were left out; nothing of it is under way any more. */
+void dz_report_fini(struct dz_vm *vm, struct dz_handlers *h);
 void dz_report_crash(struct dz_vm *vm, struct dz_co *co, const struct dz_blob *reason);
 void dz_report_callback(struct dz_vm *vm, struct dz_proc *p, const struct dz_blob *reason);
 

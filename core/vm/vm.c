@@ -212,6 +212,7 @@ static void init_fields(struct dz_vm *vm, struct dz_thread *t, struct dz_vm_shar
     dz_list_init(&vm->cos);
     dz_buf_init(&vm->scratch);
     dz_smap_init(&vm->handlers);
+    dz_report_init(&vm->plain);
     dz_map_init(&vm->tables);
     dz_map_init(&vm->holds);
     dz_list_init(&vm->unused);

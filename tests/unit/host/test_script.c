@@ -28,6 +28,7 @@ static void an_error_is_told_with_its_traceback_and_is_exit_code_one(void **stat
     expect_text(captured.err, "main.lua:1: boom");
     expect_text(captured.err, "stack traceback");
     expect_text(captured.err, "main.lua:2");
+    assert_null(strstr(hosted_log(f), "crashed")); /* it is told once */
 }
 
 static void a_file_that_is_missing_or_does_not_compile_is_an_error_too(void **state)

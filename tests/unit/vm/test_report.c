@@ -26,6 +26,35 @@ static void crashes_of_one_behaviour_are_reported_ten_times_a_second(void **stat
     for (const char *at = m->logged; (at = strstr(at, "process crashed")) != NULL; at++)
         lines++;
     assert_int_equal(lines, 10);
+    assert_null(strstr(m->logged, "more crashes"));
+    machine_run(m, "dozor.sleep(1001)");
+    assert_non_null(strstr(m->logged, "more crashes than are told one by one behavior=(function) left_out=40"));
+    machine_delete(m);
+}
+
+static void what_was_left_out_is_told_when_the_state_ends_at_the_latest(void **state)
+{
+    (void)state;
+    struct machine *m = machine_new();
+    machine_run(m, "local b = { init = function() end, handle_cast = function() error('again') end }\n"
+                   "for i = 1, 12 do dozor.cast(dozor.spawn(b), 1) end dozor.sleep(1)");
+    assert_null(strstr(m->logged, "more crashes"));
+    dz_sched_stop(&m->sched);
+    assert_non_null(strstr(m->logged, "behavior=(table) left_out=2"));
+    dz_sched_fini(&m->sched);
+    dz_behaviors_fini(&m->behaviors);
+    dz_rt_fini(&m->rt);
+    free(m);
+}
+
+static void the_script_is_the_hosts_to_tell_of(void **state)
+{
+    (void)state;
+    struct machine *m = machine_new();
+    struct dz_msg *msg = dz_vm_main_message(&m->rt, "/nowhere/main.lua", 0, NULL);
+    assert_int_equal(dz_spawn_send(&m->sched.workers[1]->thread, 1, &msg, NULL), 0);
+    machine_settle(m);
+    assert_null(strstr(m->logged, "process crashed"));
     machine_delete(m);
 }
 
@@ -100,6 +129,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_crash_is_logged_with_its_message),
         cmocka_unit_test(crashes_of_one_behaviour_are_reported_ten_times_a_second),
+        cmocka_unit_test(what_was_left_out_is_told_when_the_state_ends_at_the_latest),
+        cmocka_unit_test(the_script_is_the_hosts_to_tell_of),
         cmocka_unit_test(the_line_says_in_what_callback_it_was),
         cmocka_unit_test(what_refuses_its_start_or_ends_by_itself_is_no_crash),
         cmocka_unit_test(each_behaviour_has_its_own_ten_and_new_ones_the_next_second),

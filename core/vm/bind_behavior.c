@@ -70,19 +70,24 @@ static int behavior_bind(lua_State *L)
     return 0;
 }
 
+/* true; or nil, the short name of what is wrong */
+static int push_outcome(lua_State *L, int err)
+{
+    if (!err) {
+        lua_pushboolean(L, true);
+        return 1;
+    }
+    lua_pushnil(L);
+    lua_pushstring(L, dz_err_name(err));
+    return 2;
+}
+
 /* behavior_register_file(name, path) -> true; or nil, the short name of what is wrong */
 static int behavior_register_file(lua_State *L)
 {
     size_t len;
     const char *name = check_text(L, 1, "name", &len);
-    int err = dz_behaviors_register_file(behaviors(L), name, len, luaL_checkstring(L, 2));
-    if (err) {
-        lua_pushnil(L);
-        lua_pushstring(L, dz_err_name(err));
-        return 2;
-    }
-    lua_pushboolean(L, true);
-    return 1;
+    return push_outcome(L, dz_behaviors_register_file(behaviors(L), name, len, luaL_checkstring(L, 2)));
 }
 
 /* behavior_register_table(name) -> the same, for a table of this state */
@@ -91,14 +96,8 @@ static int behavior_register_table(lua_State *L)
     size_t len;
     const struct dz_vm *vm = dz_vm_state(L);
     const char *name = check_text(L, 1, "name", &len);
-    int err = dz_behaviors_register_table(behaviors(L), name, len, vm->thread->index, vm->generation);
-    if (err) {
-        lua_pushnil(L);
-        lua_pushstring(L, dz_err_name(err));
-        return 2;
-    }
-    lua_pushboolean(L, true);
-    return 1;
+    return push_outcome(
+        L, dz_behaviors_register_table(behaviors(L), name, len, vm->thread->index, vm->generation));
 }
 
 /* native_behavior(name) -> is there one in C */

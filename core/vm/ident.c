@@ -95,7 +95,8 @@ uint8_t dz_ident_ext(struct dz_vm *vm, const char *s, size_t len)
     return dz_ref_parse(nodes, s, len, &ref) == 0 ? DZ_EXT_REF : 0;
 }
 
-bool dz_vm_to_pid(lua_State *L, int idx, struct dz_pid *pid)
+/* The string at idx as what it identifies; of a pid only the owner is set. */
+static bool to_ident(lua_State *L, int idx, bool is_ref, struct dz_ref *out)
 {
     size_t len;
     if (lua_type(L, idx) != LUA_TSTRING)
@@ -104,31 +105,28 @@ bool dz_vm_to_pid(lua_State *L, int idx, struct dz_pid *pid)
     if (len < 8 || s[0] != '<')
         return false;
     struct dz_vm *vm = dz_vm_state(L);
+    struct dz_nodes *nodes = &vm->shared->rt->nodes;
     if (len >= DZ_VM_TEXT_MAX)
-        return dz_pid_parse(&vm->shared->rt->nodes, s, len, pid) == 0;
+        return (is_ref ? dz_ref_parse(nodes, s, len, out) : dz_pid_parse(nodes, s, len, &out->owner)) == 0;
     const struct dz_text *e = find(vm, s, len);
-    if (!e || e->is_ref)
+    if (!e || e->is_ref != is_ref)
         return false;
-    *pid = e->ref.owner;
+    *out = e->ref;
     return true;
+}
+
+bool dz_vm_to_pid(lua_State *L, int idx, struct dz_pid *pid)
+{
+    struct dz_ref ident;
+    bool found = to_ident(L, idx, false, &ident);
+    if (found)
+        *pid = ident.owner;
+    return found;
 }
 
 bool dz_vm_to_ref(lua_State *L, int idx, struct dz_ref *ref)
 {
-    size_t len;
-    if (lua_type(L, idx) != LUA_TSTRING)
-        return false;
-    const char *s = lua_tolstring(L, idx, &len);
-    if (len < 8 || s[0] != '<')
-        return false;
-    struct dz_vm *vm = dz_vm_state(L);
-    if (len >= DZ_VM_TEXT_MAX)
-        return dz_ref_parse(&vm->shared->rt->nodes, s, len, ref) == 0;
-    const struct dz_text *e = find(vm, s, len);
-    if (!e || !e->is_ref)
-        return false;
-    *ref = e->ref;
-    return true;
+    return to_ident(L, idx, true, ref);
 }
 
 void dz_vm_push_pid(lua_State *L, struct dz_pid pid)

@@ -73,6 +73,9 @@ int dz_placement_check_key(const struct dz_place_key *key)
     size_t parts = parts_of(key->path, key->path_len);
     if (parts == 0 || parts > DZ_PLACEMENT_DEPTH_MAX || key->epoch_len != parts * 8)
         return DZ_EFORMAT;
+    /* Roots count in steps from 1: nobody gets that far, and who goes on from there would begin anew. */
+    if ((uint8_t)key->epoch[0] > 0x7f)
+        return DZ_EFORMAT;
     return memchr(key->path, 0, key->path_len) ? DZ_EFORMAT : 0;
 }
 

@@ -103,6 +103,8 @@ static int put(struct mem_host *h, int other, uint64_t key, const void *data, si
     if (figures) {
         item->beat = true;
         item->figures = *figures;
+    } else if (h->net->tap) {
+        h->net->tap(h->net->tap_ctx, aside, data, len);
     }
     dz_list_push_back(&pair_of(h->net, h->index, other)->queue[side_of(other, h->index)], &item->all);
     return 0;

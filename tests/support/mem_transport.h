@@ -55,6 +55,9 @@ struct mem_net {
     bool muted[MEM_HOSTS][MEM_HOSTS];
     int refuse_sends; /* so many sends are answered DZ_EOVERLOADED */
     size_t room;      /* larger messages find none but the reserved room; 0: no bound */
+    /* Sees every message sent, if set; heartbeats are none. */
+    void (*tap)(void *ctx, bool aside, const void *data, size_t len);
+    void *tap_ctx;
 };
 
 void mem_net_init(struct mem_net *net);

@@ -174,6 +174,9 @@ static void malformed_keys_are_refused(void **state)
     assert_int_equal(dz_placement_check_key(&k), DZ_EFORMAT);
     k.epoch_len = 16;
     assert_int_equal(dz_placement_check_key(&k), 0);
+    /* No root gets that far; one that went on from there would count from 0 again. */
+    k.epoch = "\x80\0\0\0\0\0\0\1\0\0\0\0\0\0\0\1";
+    assert_int_equal(dz_placement_check_key(&k), DZ_EFORMAT);
     char deep[140];
     for (size_t i = 0; i < sizeof deep; i++)
         deep[i] = i % 2 ? '/' : 'x';

@@ -211,6 +211,8 @@ static bool table(struct walk *w, const struct gc_table *t, int depth)
 bool dz_walk_encode(struct dz_vm *vm, const void *root, struct dz_buf *out)
 {
     size_t start = out->len;
+    if (!out->data && dz_buf_reserve(out, 1))
+        return false;
     struct walk w = {vm, out, out->data + out->len, out->data + out->cap};
     bool done = table(&w, root, 1);
     out->len = done ? (size_t)(w.at - out->data) : start;

@@ -445,7 +445,7 @@ void dz_cluster_node(struct dz_cluster *c, struct dz_build *b, const char *id, s
         dz_build_nil(b);
 }
 
-size_t dz_cluster_candidates(struct dz_cluster *c, struct dz_cluster_candidate *out, size_t cap)
+size_t dz_cluster_candidates(struct dz_cluster *c, struct dz_candidate *out, size_t cap)
 {
     return dz_view_candidates(&c->view, out, cap);
 }

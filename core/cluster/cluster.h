@@ -17,6 +17,7 @@
 #include "net/transport.h"
 #include "proc/rt.h"
 #include "proc/spawn.h"
+#include "sup/driver.h"
 #include "term/build.h"
 
 #define DZ_CLUSTER_HEARTBEAT_MS      500u
@@ -118,22 +119,15 @@ void dz_cluster_nodes(struct dz_cluster *c, struct dz_build *b);
 /* System thread. The record of a node in whatever status; nil when unknown. */
 void dz_cluster_node(struct dz_cluster *c, struct dz_build *b, const char *id, size_t len);
 
-/* A node for a selector, as it is known now. */
-struct dz_cluster_candidate {
-    uint32_t node;  /* identity index; 0 for this host */
-    const char *id; /* lives as long as the host */
-    bool local;
-    bool connected; /* nothing is placed on a node that is not (suspect) */
-    bool draining;
-    uint32_t process_count; /* last reported */
-    uint32_t placed_since;  /* placed there from here since that report */
-};
-/* Any thread. Fills up to `cap` of them, this host first, then by id; returns how many there are. */
-size_t dz_cluster_candidates(struct dz_cluster *c, struct dz_cluster_candidate *out, size_t cap);
+/* Any thread. Fills up to `cap` nodes as they are known now, this host first, then by id; returns how many there are. Ids live
+ * as long as the host. */
+size_t dz_cluster_candidates(struct dz_cluster *c, struct dz_candidate *out, size_t cap);
 /* Any thread. The records of the candidates as selector functions get them: a list in the same order. */
 void dz_cluster_candidate_records(struct dz_cluster *c, struct dz_build *b);
 /* Any thread. One process more was placed on that node. */
 void dz_cluster_count_placed(struct dz_cluster *c, uint32_t node);
+/* What the host's supervisors need of its cluster (place_ports.c). */
+void dz_cluster_fill_place(struct dz_cluster *c, struct dz_place_ports *ports);
 
 /* --- ports: any thread; `cluster` is the struct dz_cluster. Contracts: struct dz_ports in proc/rt.h --- */
 

@@ -155,9 +155,9 @@ void dz_view_figures(struct dz_view *v, const struct dz_node *n)
     pthread_mutex_unlock(&v->lock);
 }
 
-static struct dz_cluster_candidate candidate(const struct dz_view_entry *e, bool local)
+static struct dz_candidate candidate(const struct dz_view_entry *e, bool local)
 {
-    return (struct dz_cluster_candidate){
+    return (struct dz_candidate){
         .node = e->node,
         .id = e->record.id,
         .local = local,
@@ -173,7 +173,7 @@ static uint32_t own_processes(const struct dz_view *v)
     return atomic_load_explicit(&v->rt->table.count, memory_order_relaxed);
 }
 
-size_t dz_view_candidates(struct dz_view *v, struct dz_cluster_candidate *out, size_t cap)
+size_t dz_view_candidates(struct dz_view *v, struct dz_candidate *out, size_t cap)
 {
     pthread_mutex_lock(&v->lock);
     size_t count = v->count + 1;

@@ -39,7 +39,7 @@ void dz_view_renew_self(struct dz_view *v);
 int dz_view_rebuild(struct dz_view *v, const struct dz_membership *m);
 void dz_view_figures(struct dz_view *v, const struct dz_node *n);
 
-size_t dz_view_candidates(struct dz_view *v, struct dz_cluster_candidate *out, size_t cap);
+size_t dz_view_candidates(struct dz_view *v, struct dz_candidate *out, size_t cap);
 /* The list of records, this host first. */
 void dz_view_build(struct dz_view *v, struct dz_build *b);
 void dz_view_build_self(struct dz_view *v, struct dz_build *b);

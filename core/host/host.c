@@ -96,31 +96,28 @@ static int init_sched(struct dz_host *host)
     return err;
 }
 
-static int init_cluster(struct dz_host *host)
-{
-    struct dz_cluster_callbacks callbacks;
-    dz_ports_fill_cluster(host, &callbacks);
-    return dz_cluster_new(&host->cluster, &host->rt, &host->sched.workers[DZ_THREAD_SYSTEM]->thread, &callbacks);
-}
-
-/* What is above the threads; undone by fini_services. */
+/* What is above the threads; undone by fini_services. The cluster first: supervisors are placed through it. */
 static int init_services(struct dz_host *host)
 {
+    struct dz_cluster_callbacks callbacks;
     struct dz_place_ports ports;
     dz_ports_fill_rt(host);
-    dz_ports_fill_place(host, &ports);
+    dz_ports_fill_cluster(host, &callbacks);
+    int err = dz_cluster_new(&host->cluster, &host->rt, &host->sched.workers[DZ_THREAD_SYSTEM]->thread, &callbacks);
+    if (err)
+        return err;
+    dz_cluster_fill_place(host->cluster, &ports);
     dz_driver_init(&host->driver, &host->rt, &ports);
     dz_desk_init(&host->desk, host);
     dz_halt_init(&host->halt, host);
     dz_join_init(&host->join, host);
     fill_vm_shared(host);
-    return init_cluster(host);
+    return DZ_OK;
 }
 
 static void fini_services(struct dz_host *host)
 {
-    if (host->cluster)
-        dz_cluster_delete(host->cluster);
+    dz_cluster_delete(host->cluster);
     dz_join_fini(&host->join);
     dz_halt_fini(&host->halt);
     dz_desk_fini(&host->desk);
@@ -137,7 +134,6 @@ static int init_runtime(struct dz_host *host)
         err = init_services(host);
         if (!err)
             return DZ_OK;
-        fini_services(host);
         dz_sched_fini(&host->sched);
     }
     dz_rt_fini(&host->rt);

@@ -163,96 +163,13 @@ void dz_ports_fill_rt(struct dz_host *host)
     p->crashed = crashed;
 }
 
-/* --- what supervisors need --- */
-
-static size_t candidates(void *ctx, struct dz_candidate *out, size_t cap)
-{
-    struct dz_host *host = ctx;
-    struct dz_cluster_candidate found[256];
-    size_t limit = sizeof found / sizeof found[0];
-    size_t count = dz_cluster_candidates(host->cluster, found, limit);
-    size_t filled = count < limit ? count : limit;
-    for (size_t i = 0; i < filled && i < cap; i++)
-        out[i] = (struct dz_candidate){
-            .node = found[i].node,
-            .id = found[i].id,
-            .local = found[i].local,
-            .connected = found[i].connected,
-            .draining = found[i].draining,
-            .process_count = found[i].process_count,
-            .placed_since = found[i].placed_since,
-        };
-    return filled;
-}
-
-static void candidate_records(void *ctx, struct dz_build *b)
-{
-    struct dz_host *host = ctx;
-    dz_cluster_candidate_records(host->cluster, b);
-}
-
-static void count_placed(void *ctx, uint32_t node)
-{
-    struct dz_host *host = ctx;
-    dz_cluster_count_placed(host->cluster, node);
-}
-
-/* From no thread of the host, so that no worker is the parent's own. */
-static uint32_t spread(void *ctx)
-{
-    struct dz_host *host = ctx;
-    struct dz_thread t;
-    dz_host_thread(host, &t);
-    return host->rt.ports.choose_thread(host->rt.ports.ctx, &t);
-}
-
-static uint64_t root_epoch(void *ctx, const char *path, size_t len)
-{
-    struct dz_host *host = ctx;
-    return dz_cluster_root_epoch(host->cluster, path, len);
-}
-
-static int placed(void *ctx, const char *path, size_t path_len, const char *epoch, size_t epoch_len, struct dz_pid pid)
-{
-    struct dz_host *host = ctx;
-    return dz_cluster_placed(host->cluster, path, path_len, epoch, epoch_len, pid);
-}
-
-static bool place_waits(void *ctx, const char *path, size_t path_len, const char *epoch, size_t epoch_len)
-{
-    struct dz_host *host = ctx;
-    return dz_cluster_place_waits(host->cluster, path, path_len, epoch, epoch_len);
-}
-
-static bool may_place(void *ctx, const char *path, size_t len)
-{
-    struct dz_host *host = ctx;
-    return dz_cluster_may_place(host->cluster, path, len);
-}
+/* --- what the cluster asks and tells --- */
 
 static bool behavior_hash(void *ctx, const char *name, size_t len, uint8_t hash[32])
 {
     struct dz_host *host = ctx;
     return dz_behaviors_hash(&host->behaviors, name, len, hash);
 }
-
-void dz_ports_fill_place(struct dz_host *host, struct dz_place_ports *ports)
-{
-    *ports = (struct dz_place_ports){
-        .ctx = host,
-        .candidates = candidates,
-        .candidate_records = candidate_records,
-        .count_placed = count_placed,
-        .spread = spread,
-        .root_epoch = root_epoch,
-        .placed = placed,
-        .place_waits = place_waits,
-        .may_place = may_place,
-        .behavior_hash = behavior_hash,
-    };
-}
-
-/* --- what the cluster tells --- */
 
 static uint32_t thread_count(void *ctx)
 {

@@ -6,13 +6,11 @@
 #define DZ_HOST_PORTS_H
 
 #include "cluster/cluster.h"
-#include "sup/driver.h"
 
 struct dz_host;
 
 /* rt->ports, but for those of the scheduler. */
 void dz_ports_fill_rt(struct dz_host *host);
-void dz_ports_fill_place(struct dz_host *host, struct dz_place_ports *ports);
 void dz_ports_fill_cluster(struct dz_host *host, struct dz_cluster_callbacks *callbacks);
 
 #endif

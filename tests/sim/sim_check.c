@@ -250,7 +250,7 @@ void sim_check_now(struct sim_check *c)
 
 static void check_members(struct sim_check *c)
 {
-    struct dz_cluster_candidate found[DZ_SIM_HOSTS_MAX];
+    struct dz_candidate found[DZ_SIM_HOSTS_MAX];
     for (unsigned i = 0; i < c->sim->options.hosts; i++) {
         struct sim_life *l = c->sim->lives[i];
         size_t n = dz_cluster_candidates(l->cluster, found, DZ_SIM_HOSTS_MAX);

@@ -70,11 +70,11 @@ static void set_up_core(struct sim_life *l)
     err = dz_sched_init(&l->sched, &l->rt, &options, &hooks);
     dz_assert(!err);
     sim_ports_fill_rt(l);
-    sim_ports_fill_place(l, &ports);
-    dz_driver_init(&l->driver, &l->rt, &ports);
     sim_ports_fill_cluster(l, &callbacks);
     err = dz_cluster_new(&l->cluster, &l->rt, sim_life_thread(l, DZ_THREAD_SYSTEM), &callbacks);
     dz_assert(!err);
+    dz_cluster_fill_place(l->cluster, &ports);
+    dz_driver_init(&l->driver, &l->rt, &ports);
     err = dz_sched_start(&l->sched);
     dz_assert(!err);
     sim_services_start(l, sim_life_thread(l, DZ_THREAD_SYSTEM));

@@ -5,7 +5,6 @@
 #include "sim_life.h"
 
 void sim_ports_fill_rt(struct sim_life *l);
-void sim_ports_fill_place(struct sim_life *l, struct dz_place_ports *ports);
 void sim_ports_fill_cluster(struct sim_life *l, struct dz_cluster_callbacks *callbacks);
 /* The processes every host has: the service on the system thread, and a native that hears the events. */
 void sim_services_start(struct sim_life *l, struct dz_thread *t);

@@ -6,7 +6,7 @@ static void a_mesh_forms_from_one_seed(void **state)
     (void)state;
     world_init(&w, 4);
     world_mesh(&w);
-    struct dz_cluster_candidate nodes[4];
+    struct dz_candidate nodes[4];
     assert_int_equal(dz_cluster_candidates(w.hosts[2].cluster, nodes, 4), 4);
     assert_true(nodes[0].local && nodes[0].node == 0 && nodes[0].connected);
     assert_string_equal(nodes[0].id, "c@127.0.0.1:4002");
@@ -124,7 +124,7 @@ static void a_killed_node_is_down_at_once_everywhere(void **state)
 static void a_silent_node_is_suspect_and_then_down(void **state)
 {
     struct world w;
-    struct dz_cluster_candidate nodes[2];
+    struct dz_candidate nodes[2];
     (void)state;
     world_init(&w, 2);
     world_mesh(&w);

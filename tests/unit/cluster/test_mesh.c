@@ -8,7 +8,7 @@ static void fifty_hosts_form_a_mesh_and_settle(void **state)
     world_init(w, WORLD_HOSTS);
     world_mesh(w);
     for (int i = 0; i < w->count; i++) {
-        struct dz_cluster_candidate nodes[WORLD_HOSTS];
+        struct dz_candidate nodes[WORLD_HOSTS];
         assert_int_equal(dz_cluster_candidates(w->hosts[i].cluster, nodes, WORLD_HOSTS), WORLD_HOSTS);
         for (int k = 0; k < WORLD_HOSTS; k++)
             assert_true(nodes[k].connected);

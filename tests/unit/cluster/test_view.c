@@ -3,7 +3,7 @@
 static void without_a_cluster_there_is_this_host(void **state)
 {
     struct world w;
-    struct dz_cluster_candidate node;
+    struct dz_candidate node;
     (void)state;
     world_init(&w, 1);
     host_actor(&w, 0, 'A');
@@ -17,7 +17,7 @@ static void without_a_cluster_there_is_this_host(void **state)
 static void what_was_placed_since_the_last_report_is_counted(void **state)
 {
     struct world w;
-    struct dz_cluster_candidate nodes[2];
+    struct dz_candidate nodes[2];
     (void)state;
     world_init(&w, 2);
     world_mesh(&w);

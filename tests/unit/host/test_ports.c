@@ -8,7 +8,7 @@ static struct dz_place_ports place_ports(struct hosted *f)
 {
     struct dz_place_ports ports;
     memset(&ports, 0, sizeof ports);
-    dz_ports_fill_place(f->host, &ports);
+    dz_cluster_fill_place(f->host->cluster, &ports);
     return ports;
 }
 

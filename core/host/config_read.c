@@ -11,9 +11,8 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/err.h"
+#include "base/near.h"
 
-/* Longer words are not compared. */
-#define NEAR_MAX 40u
 #define LIST_MAX 1024u
 
 void dz_config_list_fini(struct dz_config_list *list)
@@ -248,45 +247,7 @@ int dz_config_copy(struct dz_config_reader *x, struct dz_read *r, const struct d
     return out->data ? DZ_OK : dz_config_fail(x, DZ_ENOMEM, "out of memory");
 }
 
-static unsigned least_of(unsigned a, unsigned b, unsigned c)
-{
-    unsigned m = a < b ? a : b;
-    return m < c ? m : c;
-}
-
-/* Levenshtein's distance; both words are at most NEAR_MAX long. */
-static unsigned distance(const char *a, size_t a_len, const char *b, size_t b_len)
-{
-    unsigned row[NEAR_MAX + 1];
-    for (unsigned j = 0; j <= b_len; j++)
-        row[j] = j;
-    for (size_t i = 1; i <= a_len; i++) {
-        unsigned diagonal = row[0];
-        row[0] = (unsigned)i;
-        for (size_t j = 1; j <= b_len; j++) {
-            unsigned above = row[j];
-            row[j] = least_of(above + 1, row[j - 1] + 1, diagonal + (a[i - 1] != b[j - 1]));
-            diagonal = above;
-        }
-    }
-    return row[b_len];
-}
-
 const char *dz_config_nearest(const char *word, size_t len, const char *const *names, size_t count)
 {
-    const char *best = NULL;
-    unsigned best_distance = (unsigned)(len / 3 + 2);
-    if (len > NEAR_MAX)
-        return NULL;
-    for (size_t i = 0; i < count; i++) {
-        size_t name_len = strlen(names[i]);
-        if (name_len > NEAR_MAX)
-            continue;
-        unsigned d = distance(word, len, names[i], name_len);
-        if (d < best_distance) {
-            best = names[i];
-            best_distance = d;
-        }
-    }
-    return best;
+    return dz_near_name(word, len, names, count, (unsigned)(len / 3 + 1));
 }

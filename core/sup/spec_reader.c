@@ -3,6 +3,7 @@
  * Threads: any. */
 #include "sup/spec_reader.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -10,9 +11,9 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/err.h"
+#include "base/near.h"
 
-/* Keys longer than this are not compared with the known ones. */
-#define NEAR_MAX 32
+#define FIELDS_MAX 32u /* of one table: a bit each says which were given */
 
 void dz_spec_reader_init(struct dz_spec_reader *x, struct dz_spec_error *error)
 {
@@ -89,42 +90,14 @@ int dz_spec_reader_wrong(struct dz_spec_reader *x, const struct dz_read *r, cons
     return dz_spec_reader_fail(x, DZ_ESPEC, "got %s, expected %s", got, expected);
 }
 
-static int smallest(int a, int b, int c)
-{
-    int m = a < b ? a : b;
-    return m < c ? m : c;
-}
-
-/* Levenshtein's distance; both strings are shorter than NEAR_MAX. */
-static int edit_distance(const char *a, size_t alen, const char *b, size_t blen)
-{
-    int row[NEAR_MAX + 1];
-    for (size_t j = 0; j <= blen; j++)
-        row[j] = (int)j;
-    for (size_t i = 1; i <= alen; i++) {
-        int diagonal = row[0];
-        row[0] = (int)i;
-        for (size_t j = 1; j <= blen; j++) {
-            int above = row[j];
-            row[j] = smallest(above + 1, row[j - 1] + 1, diagonal + (a[i - 1] != b[j - 1]));
-            diagonal = above;
-        }
-    }
-    return row[blen];
-}
-
 static const char *nearest(const struct dz_spec_field *fields, size_t count, const char *key, size_t len)
 {
-    const char *best = fields[0].name;
-    int best_distance = NEAR_MAX;
-    for (size_t i = 0; i < count && len < NEAR_MAX; i++) {
-        int d = edit_distance(key, len, fields[i].name, strlen(fields[i].name));
-        if (d < best_distance) {
-            best = fields[i].name;
-            best_distance = d;
-        }
-    }
-    return best;
+    const char *names[FIELDS_MAX];
+    dz_assert(count > 0 && count <= FIELDS_MAX);
+    for (size_t i = 0; i < count; i++)
+        names[i] = fields[i].name;
+    const char *found = dz_near_name(key, len, names, count, UINT_MAX);
+    return found ? found : names[0];
 }
 
 static int find_field(struct dz_spec_reader *x, const struct dz_spec_field *fields, size_t count,

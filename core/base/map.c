@@ -80,7 +80,82 @@ static uint32_t next_cap(uint32_t cap, uint32_t count)
     return count <= cap - cap / 4 ? cap : cap * 2;
 }
 
-/* dz_map */
+/* --- what both kinds share --- */
+
+struct kind {
+    size_t size; /* of an entry */
+    uint32_t (*hash)(const void *entry);
+    bool (*lives)(const void *entry);
+};
+
+/* Runs over 1 + the places of the entries that may have this hash. */
+#define each_place(table, hash, place)                                                                       \
+    for (uint32_t slot_ = (hash) & (table)->mask, place; (place = (table)->index[slot_]) != 0;               \
+         slot_ = (slot_ + 1) & (table)->mask)
+
+static void pack(struct dz_table_of *t, const struct kind *k)
+{
+    uint32_t to = 0;
+    memset(t->index, 0, ((size_t)t->mask + 1) * sizeof *t->index);
+    for (uint32_t from = 0; from < t->used; from++) {
+        char *entries = t->entries, *entry = entries + from * k->size;
+        if (!k->lives(entry))
+            continue;
+        if (from != to)
+            memcpy(entries + to * k->size, entry, k->size);
+        index_add(t->index, t->mask, k->hash(entries + to * k->size), to);
+        to++;
+    }
+    dz_assert(to == t->count);
+    t->used = to;
+}
+
+/* Room for one more entry. */
+static int make_room(struct dz_table_of *t, const struct kind *k)
+{
+    if (t->used < t->cap)
+        return 0;
+    uint32_t cap = next_cap(t->cap, t->count);
+    if (cap > MAX_CAP)
+        return DZ_ENOMEM;
+    if (cap != t->cap) {
+        uint32_t *index = dz_alloc((size_t)cap * 2 * sizeof *index);
+        void *entries = index ? dz_realloc(t->entries, cap * k->size) : NULL;
+        if (!entries) {
+            dz_free(index);
+            return DZ_ENOMEM;
+        }
+        dz_free(t->index);
+        t->index = index;
+        t->entries = entries;
+        t->cap = cap;
+        t->mask = cap * 2 - 1;
+    }
+    pack(t, k);
+    return 0;
+}
+
+/* The entry behind the others, which the caller has filled, is one of the table's. */
+static void take_in(struct dz_table_of *t, uint32_t hash)
+{
+    index_add(t->index, t->mask, hash, t->used);
+    t->used++;
+    t->count++;
+}
+
+/* --- dz_map --- */
+
+static uint32_t map_hash(const void *entry)
+{
+    return hash_number(((const struct dz_map_entry *)entry)->key);
+}
+
+static bool map_lives(const void *entry)
+{
+    return ((const struct dz_map_entry *)entry)->value != NULL;
+}
+
+static const struct kind map_kind = {sizeof(struct dz_map_entry), map_hash, map_lives};
 
 void dz_map_init(struct dz_map *m)
 {
@@ -98,49 +173,12 @@ static struct dz_map_entry *map_find(const struct dz_map *m, uint64_t key)
 {
     if (m->count == 0)
         return NULL;
-    for (uint32_t slot = hash_number(key) & m->mask; m->index[slot]; slot = (slot + 1) & m->mask) {
-        struct dz_map_entry *e = &m->entries[m->index[slot] - 1];
+    each_place (m, hash_number(key), place) {
+        struct dz_map_entry *e = &m->entries[place - 1];
         if (e->key == key && e->value)
             return e;
     }
     return NULL;
-}
-
-static void map_pack(struct dz_map *m)
-{
-    uint32_t to = 0;
-    memset(m->index, 0, ((size_t)m->mask + 1) * sizeof *m->index);
-    for (uint32_t from = 0; from < m->used; from++) {
-        if (!m->entries[from].value)
-            continue;
-        m->entries[to] = m->entries[from];
-        index_add(m->index, m->mask, hash_number(m->entries[to].key), to);
-        to++;
-    }
-    dz_assert(to == m->count);
-    m->used = to;
-}
-
-static int map_make_room(struct dz_map *m)
-{
-    uint32_t cap = next_cap(m->cap, m->count);
-    if (cap > MAX_CAP)
-        return DZ_ENOMEM;
-    if (cap != m->cap) {
-        uint32_t *index = dz_alloc((size_t)cap * 2 * sizeof *index);
-        struct dz_map_entry *entries = index ? dz_realloc(m->entries, cap * sizeof *entries) : NULL;
-        if (!entries) {
-            dz_free(index);
-            return DZ_ENOMEM;
-        }
-        dz_free(m->index);
-        m->index = index;
-        m->entries = entries;
-        m->cap = cap;
-        m->mask = cap * 2 - 1;
-    }
-    map_pack(m);
-    return 0;
 }
 
 void *dz_map_get(const struct dz_map *m, uint64_t key)
@@ -157,15 +195,11 @@ int dz_map_put(struct dz_map *m, uint64_t key, void *value)
         e->value = value;
         return 0;
     }
-    if (m->used == m->cap) {
-        int err = map_make_room(m);
-        if (err)
-            return err;
-    }
+    int err = make_room(&m->table, &map_kind);
+    if (err)
+        return err;
     m->entries[m->used] = (struct dz_map_entry){.key = key, .value = value};
-    index_add(m->index, m->mask, hash_number(key), m->used);
-    m->used++;
-    m->count++;
+    take_in(&m->table, hash_number(key));
     return 0;
 }
 
@@ -193,7 +227,19 @@ bool dz_map_next(const struct dz_map *m, uint32_t *it, uint64_t *key, void **val
     return false;
 }
 
-/* dz_smap */
+/* --- dz_smap --- */
+
+static uint32_t smap_hash(const void *entry)
+{
+    return ((const struct dz_smap_entry *)entry)->hash;
+}
+
+static bool smap_lives(const void *entry)
+{
+    return ((const struct dz_smap_entry *)entry)->value != NULL;
+}
+
+static const struct kind smap_kind = {sizeof(struct dz_smap_entry), smap_hash, smap_lives};
 
 void dz_smap_init(struct dz_smap *m)
 {
@@ -213,49 +259,12 @@ static struct dz_smap_entry *smap_find(const struct dz_smap *m, const char *key,
 {
     if (m->count == 0)
         return NULL;
-    for (uint32_t slot = hash & m->mask; m->index[slot]; slot = (slot + 1) & m->mask) {
-        struct dz_smap_entry *e = &m->entries[m->index[slot] - 1];
-        if (e->hash == hash && e->key && e->len == len && (len == 0 || memcmp(e->key, key, len) == 0))
+    each_place (m, hash, place) {
+        struct dz_smap_entry *e = &m->entries[place - 1];
+        if (e->hash == hash && e->value && e->len == len && (len == 0 || memcmp(e->key, key, len) == 0))
             return e;
     }
     return NULL;
-}
-
-static void smap_pack(struct dz_smap *m)
-{
-    uint32_t to = 0;
-    memset(m->index, 0, ((size_t)m->mask + 1) * sizeof *m->index);
-    for (uint32_t from = 0; from < m->used; from++) {
-        if (!m->entries[from].key)
-            continue;
-        m->entries[to] = m->entries[from];
-        index_add(m->index, m->mask, m->entries[to].hash, to);
-        to++;
-    }
-    dz_assert(to == m->count);
-    m->used = to;
-}
-
-static int smap_make_room(struct dz_smap *m)
-{
-    uint32_t cap = next_cap(m->cap, m->count);
-    if (cap > MAX_CAP)
-        return DZ_ENOMEM;
-    if (cap != m->cap) {
-        uint32_t *index = dz_alloc((size_t)cap * 2 * sizeof *index);
-        struct dz_smap_entry *entries = index ? dz_realloc(m->entries, cap * sizeof *entries) : NULL;
-        if (!entries) {
-            dz_free(index);
-            return DZ_ENOMEM;
-        }
-        dz_free(m->index);
-        m->index = index;
-        m->entries = entries;
-        m->cap = cap;
-        m->mask = cap * 2 - 1;
-    }
-    smap_pack(m);
-    return 0;
 }
 
 void *dz_smap_get(const struct dz_smap *m, const char *key, size_t len)
@@ -278,16 +287,14 @@ int dz_smap_put(struct dz_smap *m, const char *key, size_t len, void *value)
     char *copy = dz_strndup(key, len);
     if (!copy)
         return DZ_ENOMEM;
-    int err = m->used == m->cap ? smap_make_room(m) : 0;
+    int err = make_room(&m->table, &smap_kind);
     if (err) {
         dz_free(copy);
         return err;
     }
     m->entries[m->used] =
         (struct dz_smap_entry){.key = copy, .len = (uint32_t)len, .hash = hash, .value = value};
-    index_add(m->index, m->mask, hash, m->used);
-    m->used++;
-    m->count++;
+    take_in(&m->table, hash);
     return 0;
 }
 
@@ -308,7 +315,7 @@ bool dz_smap_next(const struct dz_smap *m, uint32_t *it, const char **key, void 
 {
     while (*it < m->used) {
         const struct dz_smap_entry *e = &m->entries[(*it)++];
-        if (!e->key)
+        if (!e->value)
             continue;
         *key = e->key;
         *value = e->value;

@@ -11,13 +11,30 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct dz_map {
-    struct dz_map_entry *entries; /* in insertion order; removed ones marked */
+/* What both kinds are; `entries` has the type of its kind. */
+struct dz_table_of {
+    void *entries; /* in insertion order; removed ones marked */
     uint32_t *index;
     uint32_t used; /* entries filled, removed ones included */
     uint32_t count;
     uint32_t cap; /* of entries */
     uint32_t mask;
+};
+#define DZ_TABLE_OF(entry)                                                                                   \
+    union {                                                                                                  \
+        struct dz_table_of table;                                                                            \
+        struct {                                                                                             \
+            entry *entries;                                                                                  \
+            uint32_t *index;                                                                                 \
+            uint32_t used;                                                                                   \
+            uint32_t count;                                                                                  \
+            uint32_t cap;                                                                                    \
+            uint32_t mask;                                                                                   \
+        };                                                                                                   \
+    }
+
+struct dz_map {
+    DZ_TABLE_OF(struct dz_map_entry);
 };
 
 struct dz_map_entry {
@@ -36,19 +53,14 @@ void *dz_map_remove(struct dz_map *m, uint64_t key);
 bool dz_map_next(const struct dz_map *m, uint32_t *it, uint64_t *key, void **value);
 
 struct dz_smap {
-    struct dz_smap_entry *entries;
-    uint32_t *index;
-    uint32_t used;
-    uint32_t count;
-    uint32_t cap;
-    uint32_t mask;
+    DZ_TABLE_OF(struct dz_smap_entry);
 };
 
 struct dz_smap_entry {
-    char *key; /* zero-terminated copy; NULL: removed */
+    char *key; /* zero-terminated copy; NULL once removed */
     uint32_t len;
     uint32_t hash;
-    void *value;
+    void *value; /* NULL: removed */
 };
 
 void dz_smap_init(struct dz_smap *m);

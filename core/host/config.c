@@ -67,15 +67,6 @@ static const struct dz_config_field host_fields[] = {
 };
 #define HOST_FIELDS (sizeof host_fields / sizeof host_fields[0])
 
-static const char *const host_names[] = { "workers",  "max_turn_ms", "worker_memory_mb",
-                                          "spin_us",  "log_level",   "log_format" };
-
-const char *const *dz_host_settings_names(size_t *count)
-{
-    *count = HOST_FIELDS;
-    return host_names;
-}
-
 void dz_host_settings_init(struct dz_host_settings *s)
 {
     memset(s, 0, sizeof *s);

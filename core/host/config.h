@@ -28,8 +28,6 @@ int dz_host_settings_read(struct dz_host_settings *s, struct dz_config_reader *x
 /* One option by name and text, as the command line gives it; `max_turn_ms` and `max-turn-ms` are the same.
  * DZ_EEXIST, without a description, when the name is none of a host's. */
 int dz_host_settings_set(struct dz_host_settings *s, const char *name, const char *value, struct dz_config_error *error);
-/* Names of all options, with underscores; *count of them. */
-const char *const *dz_host_settings_names(size_t *count);
 
 struct dz_cluster_settings {
     char *node_name;

@@ -17,14 +17,6 @@ void dz_mailbox_push(struct dz_mailbox *m, struct dz_msg *msg)
     m->tail = msg;
 }
 
-void dz_mailbox_push_front(struct dz_mailbox *m, struct dz_msg *msg)
-{
-    dz_msg_set_next(msg, m->head);
-    m->head = msg;
-    if (!m->tail)
-        m->tail = msg;
-}
-
 struct dz_msg *dz_mailbox_pop(struct dz_mailbox *m)
 {
     struct dz_msg *msg = m->head;

@@ -18,7 +18,6 @@ static inline struct dz_msg *dz_mailbox_peek(const struct dz_mailbox *m)
     return m->head;
 }
 void dz_mailbox_push(struct dz_mailbox *m, struct dz_msg *msg);
-void dz_mailbox_push_front(struct dz_mailbox *m, struct dz_msg *msg);
 /* NULL when empty. */
 struct dz_msg *dz_mailbox_pop(struct dz_mailbox *m);
 /* Takes `msg`, whose predecessor is `prev` (NULL: it is the head), out of the middle: for selective receive. */

@@ -25,10 +25,6 @@ int dz_timer_start(struct dz_thread *t, struct dz_timer *timer, uint64_t due_ns)
  * never early. */
 void dz_timer_start_lazy(struct dz_thread *t, struct dz_timer *timer, uint64_t timeout_ns);
 void dz_timer_stop(struct dz_thread *t, struct dz_timer *timer);
-static inline bool dz_timer_is_started(const struct dz_timer *timer)
-{
-    return dz_heap_holds(&timer->node) || !dz_list_empty(&timer->lazy);
-}
 /* Arms the lazy ones, then fires all that is due at now_ns; returns how many. */
 unsigned dz_timers_run(struct dz_thread *t, uint64_t now_ns);
 /* When the next one is due, DZ_INFINITY when none is. */

@@ -55,10 +55,3 @@ const char *dz_strategy_name(enum dz_strategy strategy)
     dz_assert((unsigned)strategy < 4);
     return names[strategy];
 }
-
-const char *dz_strategy_restart_name(enum dz_restart restart)
-{
-    static const char *const names[] = {"permanent", "transient", "temporary"};
-    dz_assert((unsigned)restart < 3);
-    return names[restart];
-}

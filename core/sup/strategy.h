@@ -38,6 +38,5 @@ bool dz_strategy_reason_is_normal(const uint8_t *reason, size_t len);
 bool dz_strategy_restarts(enum dz_restart restart, const uint8_t *reason, size_t len);
 
 const char *dz_strategy_name(enum dz_strategy strategy);
-const char *dz_strategy_restart_name(enum dz_restart restart);
 
 #endif

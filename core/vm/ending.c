@@ -221,23 +221,6 @@ int dz_vm_at_end(struct dz_vm *vm, struct dz_pid pid, void (*fn)(struct dz_vm *v
     return 0;
 }
 
-void dz_vm_at_end_cancel(struct dz_vm *vm, struct dz_pid pid, void (*fn)(struct dz_vm *vm, void *arg),
-                         void *arg)
-{
-    struct dz_proc *p = dz_ending_process_of(vm, pid);
-    struct dz_list *list = p ? hooks_of(vm, p) : NULL;
-    if (!list)
-        return;
-    dz_list_each_safe(list, it)
-    {
-        struct hook *h = dz_list_entry(it, struct hook, all);
-        if (h->fn != fn || h->arg != arg)
-            continue;
-        dz_list_remove(it);
-        dz_free(h);
-    }
-}
-
 static void run_hooks(struct dz_vm *vm, uint32_t slot)
 {
     struct dz_list *list = vm->at_end.count ? dz_map_remove(&vm->at_end, slot) : NULL;

@@ -138,10 +138,8 @@ bool dz_vm_enter(struct dz_vm *vm, struct dz_pid pid, struct dz_vm_frame *frame)
  * process ends with it. L is then not the main coroutine, which looks at the value. */
 void dz_vm_leave(struct dz_vm *vm, struct dz_vm_frame *frame, lua_State *L, bool failed);
 /* Calls fn(vm, arg) in the process's last moment, on its thread, once; for handles that close with their
- * process. The same (fn, arg) is removed with dz_vm_at_end_cancel. Process must be alive and of this vm. */
+ * process. Process must be alive and of this vm. */
 int dz_vm_at_end(struct dz_vm *vm, struct dz_pid pid, void (*fn)(struct dz_vm *vm, void *arg), void *arg);
-void dz_vm_at_end_cancel(struct dz_vm *vm, struct dz_pid pid, void (*fn)(struct dz_vm *vm, void *arg),
-                         void *arg);
 
 /* Function references (DZ_EXT_FUNCTION): 13 bytes that name a function or table of this state. The same value
  * gets the same reference while it lives. The reference keeps nothing: what a spec names is kept by dz_vm_ask_spawn and

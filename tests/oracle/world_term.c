@@ -17,6 +17,13 @@ static bool is_child_of(const struct decl *d, const char *path)
     return strcmp(parent, path) == 0;
 }
 
+static const char *restart_name(enum dz_restart restart)
+{
+    static const char *const names[] = {
+        [DZ_PERMANENT] = "permanent", [DZ_TRANSIENT] = "transient", [DZ_TEMPORARY] = "temporary"};
+    return names[restart];
+}
+
 static void build_args(struct dz_build *b, const char *path)
 {
     dz_build_array(b, path != NULL);
@@ -32,7 +39,7 @@ static void build_worker(struct dz_build *b, const struct decl *d, bool template
     dz_build_kstring(b, "behavior", "oracle");
     dz_build_key(b, "args");
     build_args(b, templated ? NULL : d->path);
-    dz_build_kstring(b, "restart", dz_strategy_restart_name(d->restart));
+    dz_build_kstring(b, "restart", restart_name(d->restart));
     dz_build_kbool(b, "significant", d->significant);
     dz_build_kstring(b, "shutdown_timeout", d->brutal ? "brutal_kill" : "infinity");
 }
@@ -49,7 +56,7 @@ static void build_child(struct dz_build *b, const struct script *script, const s
     dz_build_kstring(b, "id", d->path);
     dz_build_key(b, "supervisor");
     build_supervisor(b, script, d);
-    dz_build_kstring(b, "restart", dz_strategy_restart_name(d->restart));
+    dz_build_kstring(b, "restart", restart_name(d->restart));
     dz_build_kbool(b, "significant", d->significant);
 }
 

@@ -42,18 +42,6 @@ static void messages_leave_in_the_order_they_came(void **state)
     expect(&box, (uint64_t[]){4}, 1);
 }
 
-static void one_put_back_is_the_next(void **state)
-{
-    (void)state;
-    struct dz_mailbox box;
-    fill(&box, 2);
-    dz_mailbox_push_front(&box, numbered(9));
-    expect(&box, (uint64_t[]){9, 1, 2}, 3);
-    dz_mailbox_push_front(&box, numbered(8));
-    dz_mailbox_push(&box, numbered(7));
-    expect(&box, (uint64_t[]){8, 7}, 2);
-}
-
 static void any_message_can_be_taken_out(void **state)
 {
     (void)state;
@@ -89,7 +77,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(messages_leave_in_the_order_they_came),
-        cmocka_unit_test(one_put_back_is_the_next),
         cmocka_unit_test(any_message_can_be_taken_out),
         cmocka_unit_test(the_only_message_can_be_taken_out),
     };

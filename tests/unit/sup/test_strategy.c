@@ -45,7 +45,6 @@ static void each_strategy_has_its_scope_and_name(void **state)
     assert_int_equal(dz_strategy_scope_of(DZ_ONE_FOR_ALL), DZ_SCOPE_ALL);
     assert_int_equal(dz_strategy_scope_of(DZ_REST_FOR_ONE), DZ_SCOPE_SUFFIX);
     assert_string_equal(dz_strategy_name(DZ_REST_FOR_ONE), "rest_for_one");
-    assert_string_equal(dz_strategy_restart_name(DZ_TRANSIENT), "transient");
 }
 
 int main(void)

@@ -14,13 +14,10 @@ static void hooks_run_once_when_their_process_ends(void **state)
     (void)state;
     struct machine *m = machine_new();
     struct dz_pid pid = machine_waiting(m);
-    int ran = 0, cancelled = 0;
+    int ran = 0;
     assert_int_equal(dz_vm_at_end(machine_vm(m, 1), pid, count, &ran), 0);
-    assert_int_equal(dz_vm_at_end(machine_vm(m, 1), pid, count, &cancelled), 0);
-    dz_vm_at_end_cancel(machine_vm(m, 1), pid, count, &cancelled);
     machine_run(m, "dozor.kill('p') dozor.sleep(1)");
     assert_int_equal(ran, 1);
-    assert_int_equal(cancelled, 0);
     machine_delete(m);
 }
 
@@ -81,19 +78,30 @@ static void a_raised_table_keeps_its_fields(void **state)
                  "eq(dozor.receive(1000).reason.code, 'error')\n");
 }
 
-static void hooks_run_in_the_order_they_were_given_and_may_be_cancelled_late(void **state)
+struct noted {
+    char *at;
+    char name;
+};
+
+static void note(struct dz_vm *vm, void *arg)
+{
+    struct noted *n = arg;
+    (void)vm;
+    n->at[strlen(n->at)] = n->name;
+}
+
+static void hooks_run_in_the_order_they_were_given(void **state)
 {
     (void)state;
     struct machine *m = machine_new();
     struct dz_pid pid = machine_waiting(m);
     struct dz_vm *vm = machine_vm(m, 1);
-    int ran = 0;
+    char order[8] = "";
+    struct noted hooks[] = {{order, 'a'}, {order, 'b'}, {order, 'c'}};
     for (int i = 0; i < 3; i++)
-        assert_int_equal(dz_vm_at_end(vm, pid, count, &ran), 0);
-    dz_vm_at_end_cancel(vm, pid, count, &ran);
+        assert_int_equal(dz_vm_at_end(vm, pid, note, &hooks[i]), 0);
     machine_run(m, "dozor.kill('p')");
-    assert_int_equal(ran, 0);
-    dz_vm_at_end_cancel(vm, pid, count, &ran);
+    assert_string_equal(order, "abc");
     assert_null(dz_ending_process_of(vm, pid));
     assert_null(dz_ending_process_of(vm, DZ_PID_NONE));
     machine_delete(m);
@@ -187,7 +195,7 @@ int main(void)
         cmocka_unit_test(terminate_has_the_state_of_the_last_finished_callback),
         cmocka_unit_test(a_crash_reaches_the_caller_and_runs_terminate),
         cmocka_unit_test(a_raised_table_keeps_its_fields),
-        cmocka_unit_test(hooks_run_in_the_order_they_were_given_and_may_be_cancelled_late),
+        cmocka_unit_test(hooks_run_in_the_order_they_were_given),
         cmocka_unit_test(a_hook_of_a_process_left_behind_runs_when_the_state_goes),
         cmocka_unit_test(terminate_may_wait_and_a_kill_ends_it_there),
         cmocka_unit_test(what_is_raised_becomes_a_reason),

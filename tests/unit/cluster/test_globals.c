@@ -156,54 +156,6 @@ static void unregister_frees_the_name_everywhere(void **state)
 }
 
 /* Host 2 sees both while 0 and 1 do not see each other. */
-static void a_freed_name_uncovers_the_claim_it_hid(void **state)
-{
-    struct world w;
-    (void)state;
-    world_init(&w, 3);
-    world_mesh(&w);
-    mem_net_cut(&w.net, 1, 2, true);
-    world_separate(&w);
-    struct actor *a = host_actor(&w, 0, 'A'), *b = host_actor(&w, 1, 'B');
-    take_name(&w, 0, a, "m"); /* so that the number of n is the higher one */
-    take_name(&w, 0, a, "n");
-    take_name(&w, 1, b, "n");
-    mem_net_cut(&w.net, 1, 2, false);
-    world_run(&w, 2000);
-    assert_true(has_name(&w, 2, "n", 0, a));
-    assert_true(has_name(&w, 1, "n", 1, b));
-    rig_signal(&w.hosts[0].rig, DZ_MSG_KILL, DZ_PID_NONE, a->proc.pid, 0);
-    world_settle(&w);
-    assert_true(has_name(&w, 2, "n", 1, b));
-    mem_net_cut(&w.net, 0, 1, false);
-    world_run(&w, 3000);
-    for (int i = 0; i < 3; i++)
-        assert_true(has_name(&w, i, "n", 1, b));
-    world_fini(&w);
-}
-
-static void the_loss_of_a_names_node_uncovers_the_claim_it_hid(void **state)
-{
-    struct world w;
-    (void)state;
-    world_init(&w, 3);
-    world_mesh(&w);
-    mem_net_cut(&w.net, 1, 2, true);
-    world_separate(&w);
-    struct actor *a = host_actor(&w, 0, 'A'), *b = host_actor(&w, 1, 'B');
-    take_name(&w, 0, a, "m");
-    take_name(&w, 0, a, "n");
-    take_name(&w, 1, b, "n");
-    mem_net_cut(&w.net, 1, 2, false);
-    world_run(&w, 2000);
-    assert_true(has_name(&w, 2, "n", 0, a));
-    mem_net_kill(&w.net, 0);
-    world_run(&w, 50);
-    assert_true(has_name(&w, 2, "n", 1, b));
-    assert_true(has_name(&w, 2, "m", 1, NULL));
-    world_fini(&w);
-}
-
 /* While the question is on its way to a node that does not answer, a stronger claim turns up with another one. */
 static void a_process_of_an_earlier_life_is_no_process(void **state)
 {
@@ -252,8 +204,6 @@ int main(void)
         cmocka_unit_test(a_newer_placement_of_the_same_path_takes_the_name_over),
         cmocka_unit_test(a_second_root_of_a_name_does_not_take_it_over),
         cmocka_unit_test(unregister_frees_the_name_everywhere),
-        cmocka_unit_test(a_freed_name_uncovers_the_claim_it_hid),
-        cmocka_unit_test(the_loss_of_a_names_node_uncovers_the_claim_it_hid),
         cmocka_unit_test(a_process_of_an_earlier_life_is_no_process),
         cmocka_unit_test(a_roots_name_told_counts_as_its_epoch_heard_of),
     };

@@ -1,0 +1,1 @@
+dz_unit_test(sim sim_faults sim_net sim_trace)

@@ -291,7 +291,8 @@ DZ_API int dz_host_cluster_stop(dz_host *host, dz_done done, void *ctx);
 /* The answer is the list of node records, this node first. */
 DZ_API int dz_host_cluster_nodes(dz_host *host, dz_done done, void *ctx);
 
-/* One event, a map with `type`, `timestamp`, `seq` and the type's own fields, in order. */
+/* Called once for each event, in the order of `seq`. The event is a map with `type`, `timestamp`, `seq` and the fields of its
+ * type; the reader is good until the handler returns. */
 typedef void (*dz_event)(void *ctx, const dz_reader *event);
 
 typedef struct dz_subscription dz_subscription;

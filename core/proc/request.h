@@ -31,7 +31,7 @@ enum dz_request {
                                   as SEND and is waited for until it has ended (5 s, then it is killed) */
 
     /* to rt->events */
-    DZ_REQ_EVENT = 64,  /* NOTICE: a map with `type` and its fields; the hub adds timestamp and seq */
+    DZ_REQ_EVENT = 64,  /* NOTICE: a map with `type` and its fields; the hub adds timestamp and seq, counted while somebody listens */
     DZ_REQ_SUBSCRIBE,   /* { types = list or nil, cluster = bool } -> nil; from gets each event as SEND */
     DZ_REQ_UNSUBSCRIBE, /* nil -> nil */
 
@@ -41,6 +41,8 @@ enum dz_request {
     DZ_REQ_SELECT,        /* to a selector's helper process: { nodes, child_id } -> node id */
     DZ_REQ_WORKER_LOST,   /* NOTICE to a supervisor: [reason, string of struct dz_pid]: these children ended with
                              their worker; from: the one of them that was running, or none. Stays on this host */
+    DZ_REQ_STARTS_TREE,   /* NOTICE to a supervisor: child id: what this child's name stands for is a supervisor spec, which is
+                             starting now: that takes the time its children take */
 };
 
 #endif

@@ -318,6 +318,24 @@ static void born(struct dz_driver *d, struct dz_thread *t, struct dz_slot *slot,
     dz_native_push(t, n, first);
 }
 
+static unsigned levels_of(const struct dz_str *path)
+{
+    unsigned levels = 1;
+    for (size_t i = 0; i < path->len; i++)
+        levels += path->s[i] == '/';
+    return levels;
+}
+
+/* Its path is what led there. */
+static void refuse_level(struct dz_thread *t, struct dz_slot *slot, struct dz_msg *m, const struct dz_str *path)
+{
+    struct dz_spec_error error = {.code = DZ_ESPEC};
+    int shown = path->len < 200 ? (int)path->len : 200;
+    snprintf(error.message, sizeof error.message, "more than %u supervisors inside each other: %.*s%s", DZ_SUP_LEVELS_MAX,
+             shown, path->s, path->len > 200 ? "..." : "");
+    refuse_spec(t, slot, m, &error);
+}
+
 void dz_driver_spawn(struct dz_driver *d, struct dz_thread *t, struct dz_slot *slot, struct dz_msg *m)
 {
     struct dz_spawn spawn;
@@ -326,6 +344,10 @@ void dz_driver_spawn(struct dz_driver *d, struct dz_thread *t, struct dz_slot *s
     int err = dz_spawn_unpack(&d->rt->nodes, m, &spawn);
     if (err || !spawn.spec) {
         refuse(t, slot, m, DZ_EFORMAT, NULL);
+        return;
+    }
+    if (levels_of(&spawn.path) > DZ_SUP_LEVELS_MAX) {
+        refuse_level(t, slot, m, &spawn.path);
         return;
     }
     err = dz_sup_spec_read(&spec, spawn.spec, spawn.spec_len, &error);

@@ -184,6 +184,14 @@ uint64_t dz_supervisor_overdue_starts(struct dz_thread *t, struct dz_supervisor 
     return next;
 }
 
+void dz_supervisor_starts_tree(struct dz_supervisor *s, const char *child_id, size_t len)
+{
+    const struct dz_sup_child *c = dz_sup_find_child(s->sup, child_id, len);
+    struct dz_pending *p = c ? dz_map_get(&s->tokens, dz_sup_token_of(c)) : NULL;
+    if (p && p->kind == DZ_PENDING_START && !p->own_timeout && !p->timed_out)
+        p->deadline_ms = DZ_TIME_INFINITY;
+}
+
 /* Withdrawn also there: the request may have reached a new life of that node. */
 void dz_supervisor_lose_starts(struct dz_thread *t, struct dz_supervisor *s, uint32_t node)
 {

@@ -46,6 +46,7 @@ struct dz_pending {
     bool inline_supervisor; /* made by this node's driver: it can be stopped in order while it starts */
     bool adopt;             /* a start function: its process has another starter and is monitored */
     bool is_supervisor;
+    bool own_timeout; /* start_timeout was given */
     bool brutal_kill; /* of its spec: should it have to be stopped before the machine hears of it */
     uint64_t shutdown_ms;
 };
@@ -139,6 +140,8 @@ int dz_supervisor_escape(struct dz_buf *path, const char *id, size_t len);
 void dz_supervisor_answered(struct dz_thread *t, struct dz_supervisor *s, const struct dz_msg *m);
 /* Gives up what had to be answered by now; returns when the next one is due. */
 uint64_t dz_supervisor_overdue_starts(struct dz_thread *t, struct dz_supervisor *s, uint64_t now_ms);
+/* The child under way turns out to be a supervisor: unless its spec says how long, it has all the time it needs. */
+void dz_supervisor_starts_tree(struct dz_supervisor *s, const char *child_id, size_t len);
 void dz_supervisor_lose_starts(struct dz_thread *t, struct dz_supervisor *s, uint32_t node);
 void dz_supervisor_abandon_starts(struct dz_thread *t, struct dz_supervisor *s, struct dz_blob *reason);
 void dz_supervisor_free_starts(struct dz_supervisor *s);

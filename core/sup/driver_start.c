@@ -172,7 +172,8 @@ static int build_and_send(struct dz_thread *t, struct dz_supervisor *s, const st
     struct dz_spawn spawn = {.flags = start->no_jit ? DZ_SPAWN_NO_JIT : 0,
                              .args = start->args,
                              .args_len = start->args_len,
-                             .timeout_ms = start->timeout_ms,
+                             /* A name may stand for a supervisor spec: only we know then what time it has. */
+                             .timeout_ms = c->what && !c->own_start ? DZ_TIME_INFINITY : start->timeout_ms,
                              .parent = dz_supervisor_pid(s),
                              .child_id = str_of(start->child_id)};
     dz_buf_init(&function);
@@ -207,6 +208,7 @@ void dz_supervisor_start(struct dz_thread *t, struct dz_supervisor *s, const str
     p->is_supervisor = start->spec->kind == DZ_CHILD_SUPERVISOR;
     p->brutal_kill = start->spec->brutal_kill;
     p->shutdown_ms = start->spec->shutdown_ms;
+    p->own_timeout = start->spec->own_start;
     int err = build_and_send(t, s, start, p, &refused);
     if (err) {
         dz_supervisor_tell(s, DZ_TOLD_START_FAILED, p->token, err, refused, NULL);

@@ -257,6 +257,8 @@ static void handle_info(struct dz_supervisor *s, const struct dz_msg *m, uint64_
 void dz_supervisor_take(struct dz_thread *t, struct dz_supervisor *s, const struct dz_msg *m)
 {
     uint64_t now = dz_supervisor_now(s);
+    const char *id;
+    size_t len;
     switch (m->kind) {
     case DZ_MSG_REQUEST:
         take_request(t, s, m, now);
@@ -288,6 +290,8 @@ void dz_supervisor_take(struct dz_thread *t, struct dz_supervisor *s, const stru
     case DZ_MSG_NOTICE:
         if (m->code == DZ_REQ_TICK)
             take_tick(t, s, now);
+        else if (m->code == DZ_REQ_STARTS_TREE && id_of(m, &id, &len))
+            dz_supervisor_starts_tree(s, id, len);
         else if (m->code == DZ_REQ_NODE_UP)
             dz_sup_node_up(s->sup, now);
         else if (m->code == DZ_REQ_WORKER_LOST && !(m->flags & DZ_MSG_WIRE))

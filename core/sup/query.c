@@ -48,6 +48,11 @@ static uint64_t wall(const struct dz_sup *s, uint64_t at_ms)
     return s->born_wall_ms + (at_ms - s->born_ms);
 }
 
+uint64_t dz_sup_token_of(const struct dz_sup_child *child)
+{
+    return child->token;
+}
+
 void dz_sup_child_info(const struct dz_sup *s, const struct dz_sup_child *c, struct dz_sup_child_info *out)
 {
     *out = (struct dz_sup_child_info){

@@ -59,6 +59,7 @@ struct dz_child_spec {
     bool brutal_kill;
     bool own_shutdown;    /* shutdown_timeout was given */
     uint64_t shutdown_ms; /* 0 when brutal_kill */
+    bool own_start;       /* start_timeout was given */
     uint64_t start_local_ms;
     uint64_t start_remote_ms;
     uint64_t mailbox_messages; /* 0: the default */

@@ -94,6 +94,7 @@ static int child_shutdown(struct dz_spec_reader *x, struct dz_read *r, void *tar
 static int child_start_timeout(struct dz_spec_reader *x, struct dz_read *r, void *target)
 {
     struct dz_child_spec *c = target;
+    c->own_start = true;
     int err = dz_spec_reader_time(x, r, "", &c->start_local_ms);
     c->start_remote_ms = c->start_local_ms;
     return err;
@@ -143,7 +144,6 @@ enum {
     HAS_START = 1 << 3,
     HAS_RESTART = 1 << 7,
     HAS_SHUTDOWN = 1 << 9,
-    HAS_START_TIMEOUT = 1 << 10,
 };
 
 /* In the order of the HAS bits. */
@@ -206,7 +206,7 @@ static void fill_defaults(struct dz_child_spec *c, uint32_t given)
     bool supervisor = c->kind == DZ_CHILD_SUPERVISOR;
     if (!(given & HAS_SHUTDOWN))
         c->shutdown_ms = supervisor ? DZ_TIME_INFINITY : DZ_SPEC_SHUTDOWN_MS_DEFAULT;
-    if (given & HAS_START_TIMEOUT)
+    if (c->own_start)
         return;
     bool patient = supervisor || c->kind == DZ_CHILD_FUNCTION;
     c->start_local_ms = patient ? DZ_TIME_INFINITY : DZ_SPEC_START_LOCAL_MS_DEFAULT;

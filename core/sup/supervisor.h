@@ -31,6 +31,9 @@
 /* How long a child without a node waits before the next try, when its spec has no backoff: from, to. */
 #define DZ_SUP_PENDING_INITIAL_MS 1000u
 #define DZ_SUP_PENDING_MAX_MS     30000u
+/* Supervisors inside each other: specs that are functions can name each other without end. The errors on the way back hold
+ * one another, and have to stay within the depth of a term. */
+#define DZ_SUP_LEVELS_MAX 60u
 /* A child that costs a second worker within this time is not started again. */
 #define DZ_SUP_WORKER_LOSS_WINDOW_MS 600000u
 
@@ -258,6 +261,8 @@ const struct dz_sup_child *dz_sup_next_child(const struct dz_sup *s, const struc
 const struct dz_sup_child *dz_sup_child_at(const struct dz_sup *s, uint64_t position);
 const struct dz_sup_child *dz_sup_find_child(const struct dz_sup *s, const char *id, size_t len);
 const struct dz_sup_child *dz_sup_child_of(const struct dz_sup *s, struct dz_pid pid);
+/* Of its last start. */
+uint64_t dz_sup_token_of(const struct dz_sup_child *child);
 void dz_sup_child_info(const struct dz_sup *s, const struct dz_sup_child *child,
                        struct dz_sup_child_info *out);
 

@@ -9,6 +9,7 @@
 #include "base/assert.h"
 #include "base/err.h"
 #include "proc/bond.h"
+#include "proc/request.h"
 #include "term/read.h"
 
 #define FIRST_ARGS 3u
@@ -368,6 +369,24 @@ static int start_args(lua_State *L)
     return dz_codec_decode_args(L, s.args, s.args ? s.args_len : 0, DZ_CODEC_FUNCTIONS);
 }
 
+/* The supervisor that wants it as a child gives it the time of one. */
+static void tell_parent(struct dz_vm *vm, const struct dz_spawn *s)
+{
+    struct dz_buf buf;
+    struct dz_build b;
+    if (dz_pid_is_none(s->parent) || !s->child_id.s)
+        return;
+    dz_buf_init(&buf);
+    dz_build_init(&b, &buf);
+    dz_build_string(&b, s->child_id.s, s->child_id.len);
+    struct dz_msg *m = dz_build_done(&b) ? NULL : dz_msg_new_copy(DZ_MSG_NOTICE, buf.data, buf.len);
+    dz_buf_fini(&buf);
+    dz_assert(m); /* an id of at most 255 bytes */
+    m->code = DZ_REQ_STARTS_TREE;
+    m->to = s->parent;
+    dz_send_must(vm->thread, m);
+}
+
 /* start_other(thread [, spec]): sends this spawn on, to a worker (0: this one), as the supervisor of the spec
  * or as it is; the answer is the pid. The asker's link and monitor are made by the asker, who sees that the
  * pid is another one. */
@@ -395,6 +414,8 @@ static int start_other(lua_State *L)
     if (!m)
         return dz_vm_raise(L, DZ_ENOMEM, "out of memory");
     co->stage = s.what == DZ_SPAWN_SUPERVISOR ? STAGE_SUPERVISOR : STAGE_PASSED_ON;
+    if (s.what == DZ_SPAWN_SUPERVISOR)
+        tell_parent(vm, &s);
     return dz_vm_ask_spawn(L, thread ? thread : vm->thread->index, &m, DZ_INFINITY);
 }
 

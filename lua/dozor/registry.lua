@@ -82,8 +82,9 @@ local function environment()
 end
 
 local function load_failed(name, path, err)
-  error(core.make_error("script_error", ("behaviour '%s' does not load: %s"):format(name, tostring(err)),
-    { behavior = name, path = path }), 0)
+  local text = ("behaviour '%s' does not load: %s"):format(name, tostring(err))
+  error(core.make_error("init_failed", text, { behavior = name, path = path,
+    reason = { code = "error", message = text, behavior = name, path = path } }), 0)
 end
 
 local function compile(name, source, path, no_jit)
@@ -145,6 +146,16 @@ function M.get(name)
   if kind == "file" then return file_value(name, a, b) end
 end
 
+--- The supervisor spec of that name if this state knows one without running anybody's code for it: registered here, or of a
+--- file that has been loaded.
+---@param name string
+---@return table?
+function M.known_spec(name)
+  local value = own[name]
+  if value == nil then value = compiled[name] end
+  return is_spec(value) and value or nil
+end
+
 ---@param name string
 ---@return boolean
 function M.has(name)
@@ -172,9 +183,31 @@ end
 
 -- ------------------------------------------------------------------------------------------------------- first turns --
 
+--- The reason of a raised error, as a process would have it that ends by it.
+local function reason_of(err)
+  local reason = { code = "error", traceback = debug.traceback("", 2):gsub("^\n", "") }
+  if type(err) ~= "table" then
+    reason.message = tostring(err)
+  else
+    for key, field in pairs(err) do reason[key] = field end
+  end
+  return reason
+end
+
+--- What the registered function makes of its args. That it raises is said like an init that raises.
+---@param name string
+---@param fn function
+---@return any
+function M.evaluate(name, fn, ...)
+  local ok, value = xpcall(fn, reason_of, ...)
+  if ok then return value end
+  error(core.make_error("init_failed", ("the function '%s' raised: %s"):format(name, tostring(value.message or value.code)),
+    { behavior = name, reason = value }), 0)
+end
+
 local function spawn_spec(name, value)
   if type(value) == "function" then
-    value = value(core.start_args())
+    value = M.evaluate(name, value, core.start_args())
   else
     core.start_args()
   end
@@ -183,7 +216,7 @@ local function spawn_spec(name, value)
       ("'%s' is no behaviour and no supervisor spec: a spec has children or child_template"):format(name),
       { field = "", name = name }), 0)
   end
-  core.start_other(0, require("dozor.spec").prepare(value))
+  core.start_other(0, require("dozor.spec").prepare(value, name))
   return core.result()
 end
 

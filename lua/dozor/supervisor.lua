@@ -39,7 +39,7 @@ local function named_spec(name, args)
     registry.not_found(name)
   end
   local spec = found
-  if type(found) == "function" then spec = found(unpack(args, 1, last_index(args))) end
+  if type(found) == "function" then spec = registry.evaluate(name, found, unpack(args, 1, last_index(args))) end
   if not registry.is_spec(spec) then
     error(core.make_error("invalid_spec",
       ("'%s' is no supervisor spec: a spec is a table with children or child_template, or a function that returns one")
@@ -98,16 +98,17 @@ end
 ---@param args? any[] for a registered spec that is a function
 ---@return dozor.Pid
 function M.start(spec, args)
+  local name
   if type(spec) == "string" then
     if args ~= nil and type(args) ~= "table" then check.fail("args", "a list", args) end
     local found = named_spec(spec, args or {})
     if not found then return process.spawn(spec, args, { timeout_ms = "infinity" }) end
-    spec = found
+    spec, name = found, spec
   end
   if type(spec) ~= "table" then
     check.fail("spec", "a supervisor spec or the name of a registered one", spec)
   end
-  core.spawn_supervisor(specs.prepare(spec))
+  core.spawn_supervisor(specs.prepare(spec, name))
   return core.result()
 end
 

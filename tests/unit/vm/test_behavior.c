@@ -103,17 +103,17 @@ static void what_does_not_load_says_why(void **state)
     place_write(&p, "nothing.lua", "");
     struct machine *m = machine_at(&p);
     machine_run(
-        m, "local e = fails('script_error', dozor.spawn, 'syntax') assert(e.message:find('syntax.lua:1'), "
+        m, "local e = fails('init_failed', dozor.spawn, 'syntax') assert(e.message:find('syntax.lua:1'), "
            "e.message)\n"
-           "e = fails('script_error', dozor.spawn, 'raises') assert(e.message:find('at load'))\n"
-           "e = fails('script_error', dozor.spawn, 'toplevel')\n"
+           "e = fails('init_failed', dozor.spawn, 'raises') assert(e.message:find('at load'))\n"
+           "e = fails('init_failed', dozor.spawn, 'toplevel')\n"
            "assert(e.message:find(\"toplevel.lua:2: assignment to undeclared global 'oops'\"), e.message)\n"
            "e = fails('call_failed', dozor.call, dozor.spawn('global'), 1)\n"
            "assert(e.reason.message:find('global.lua:2: assignment to undeclared'), e.reason.message)\n"
            "e = fails('bad_argument', dozor.spawn, 'typo') assert(e.message:find(\"did you mean "
            "'handle_call'\"), e.message)\n"
            "fails('bad_argument', dozor.spawn, 'noinit') fails('bad_argument', dozor.spawn, 'number')\n"
-           "fails('script_error', dozor.spawn, 'nothing')\n");
+           "fails('init_failed', dozor.spawn, 'nothing')\n");
     machine_delete(m);
     place_fini(&p);
 }

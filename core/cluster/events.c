@@ -104,14 +104,22 @@ static bool be_reborn(struct dz_cluster *c, const char *node_id, uint64_t known)
     return node_id && !c->transport->ops->dial(c->transport, node_id, NULL, 0);
 }
 
+/* A secret or an authority that differs will not mend itself, as a node that is not up yet does. */
+static void tell_failure(struct dz_cluster *c, const char *node_id, const char *address, enum dz_refusal why)
+{
+    bool differs = why == DZ_REFUSAL_SECRET;
+    dz_log_fields(c->rt->log, differs ? DZ_LOG_WARN : DZ_LOG_INFO,
+                  differs ? "no link: the other side has another secret, or certificates of another authority" : "no link",
+                  "node", node_id ? node_id : "?", "address", address ? address : "?", "reason", dz_refusal_name(why), NULL);
+}
+
 static void on_handshake_failed(void *ctx, const char *node_id, const char *address, enum dz_refusal why,
                                 uint64_t known)
 {
     struct dz_cluster *c = ctx;
     if (!c->transport)
         return;
-    dz_log_info(c->rt->log, "no link", "node", node_id ? node_id : "?", "address", address ? address : "?",
-                "reason", dz_refusal_name(why), NULL);
+    tell_failure(c, node_id, address, why);
     if (why == DZ_REFUSAL_STALE && known && be_reborn(c, node_id, known))
         return;
     dz_membership_failed(&c->membership, node_id, why, dz_cluster_now(c));

@@ -182,7 +182,10 @@ static const char *load_files(SSL_CTX *ctx, const char *cert, const char *key, c
 static void explain(const char *bad, const char *path, char *why, size_t why_len)
 {
     unsigned long first = ERR_peek_error();
+    bool locked = ERR_GET_REASON(first) == ERR_R_INTERRUPTED_OR_CANCELLED; /* by no_passphrase */
     const char *reason = ERR_SYSTEM_ERROR(first) ? strerror((int)ERR_GET_REASON(first)) : ERR_reason_error_string(first);
+    if (locked)
+        reason = "it is encrypted, and there is nobody to give a passphrase";
     snprintf(why, why_len, "cannot use %s %s: %s", bad, path, reason ? reason : "unknown reason");
 }
 

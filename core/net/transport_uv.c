@@ -427,10 +427,10 @@ static int make_tls(const struct dz_transport_uv_config *config, struct dz_tls_c
     } else if (config->secret) {
         err = dz_tls_context_new_secret(out, config->secret, config->secret_len);
     }
-    if (err)
-        dz_log_error(config->log, "cannot set up TLS", "reason", why, NULL);
     if (err && config->why)
         snprintf(config->why, config->why_size, "%s", why);
+    else if (err)
+        dz_log_error(config->log, "cannot set up TLS", "reason", why, NULL);
     return err;
 }
 

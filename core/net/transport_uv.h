@@ -40,7 +40,7 @@ struct dz_transport_uv_config {
     uint32_t max_handshakes;       /* 64 */
     uint32_t max_peers;            /* 1,024 */
     size_t session_limit;          /* DZ_NET_SESSION_LIMIT */
-    char *why;                     /* gets the text of what is unusable; NULL: only the log does */
+    char *why;                     /* gets the text of what is unusable; NULL: the log does */
     size_t why_size;
 };
 
@@ -57,7 +57,8 @@ struct dz_transport_uv_stats {
     uint32_t connections; /* established now */
 };
 
-/* Memory and TLS contexts, no handles. DZ_ECONFIG (with a log line) for unusable secrets, files or limits, DZ_ENOMEM. */
+/* Memory and TLS contexts, no handles. DZ_ECONFIG (with the reason in config->why, or in the log) for unusable secrets, files or
+ * limits, DZ_ENOMEM. */
 int dz_transport_uv_new(struct dz_transport_uv **out, const struct dz_transport_uv_config *config);
 /* Binds the listener and tells its port. DZ_EADDRINUSE, DZ_ECONFIG (the address is unusable), DZ_EIO. */
 int dz_transport_uv_open(struct dz_transport_uv *t, uint16_t *port);

@@ -154,8 +154,66 @@ LUA
   expect err "supervisors[1]: invalid_spec: children[1] (child \"x\"): one of behavior, supervisor and start is missing"
 }
 
+a_secret_file_that_cannot_be_used_says_why() {
+  write node.lua <<<'print("ready")'
+  run 2 "$dozor" run --secret-file "$work/none" "$work/node.lua"
+  expect err "none: No such file or directory"
+  run 2 "$dozor" run --secret-file "$work" "$work/node.lua"
+  expect err "Is a directory"
+  : >"$work/empty"
+  run 2 "$dozor" run --secret-file "$work/empty" "$work/node.lua"
+  expect err "empty: is empty"
+}
+
+nodes_with_different_secrets_say_so_and_go_on() {
+  local port
+  port="$(free_port 2)"
+  write node.lua <<'LUA'
+io.stdout:setvbuf("no")
+print("ready")
+require("dozor").sleep("infinity")
+LUA
+  printf 'the secret of the one, 32 bytes long' >"$work/one"
+  printf 'the secret of the other, as long as that' >"$work/other"
+  start a "$dozor" run --node "a@127.0.0.1:$port" --secret-file "$work/one" "$work/node.lua"
+  local a="$started"
+  wait_until 10 says a ready || fail "the first node did not start"
+  start b "$dozor" run --node "b@127.0.0.1:$((port + 1))" --seeds "a@127.0.0.1:$port" --secret-file "$work/other" "$work/node.lua"
+  local b="$started"
+  wait_until 10 says b ready || fail "the second node did not start"
+  wait_until 10 says a "another secret" || fail "the first node does not say it"
+  wait_until 10 says b "another secret" || fail "the second node does not say it"
+  gone "$a" && fail "the first node has ended"
+  gone "$b" && fail "the second node has ended"
+  return 0
+}
+
+certificates_that_cannot_be_used_are_named() {
+  write tls.lua <<'LUA'
+local dozor = require "dozor"
+local ok, err = pcall(dozor.cluster.start, { node_name = "a", host = "127.0.0.1", port = 0,
+  tls = { cert = "/nowhere/cert.pem", key = "/nowhere/key.pem", ca = "/nowhere/ca.pem" } })
+print(ok, err.code, err.message)
+LUA
+  run 0 "$dozor" run "$work/tls.lua"
+  expect out "invalid_config	cannot use the certificate /nowhere/cert.pem: No such file or directory"
+}
+
+a_spinning_script_ends_at_a_signal_even_without_a_limit() {
+  write spin.lua <<<'print("ready") io.stdout:flush() while true do end'
+  start spin "$dozor" run --max-turn-ms 0 "$work/spin.lua"
+  wait_until 10 says spin ready || fail "it did not start"
+  kill -TERM "$started"
+  wait_until 30 gone "$started" || fail "it did not end"
+  local code=0
+  wait "$started" || code=$?
+  [ "$code" -eq 0 ] || fail "exit code $code"
+}
+
 run_tests a_script_that_returns_ends_the_program_with_0 an_error_in_the_script_is_told_with_its_traceback \
   a_syntax_error_names_file_and_line a_script_that_is_missing_is_named misuse_ends_with_2_and_names_the_nearest_word \
   help_and_version_end_with_0 shutdown_gives_the_exit_code_and_runs_the_hooks \
   a_supervisor_keeps_the_program_up_until_sigterm_stops_it_in_order a_second_signal_ends_at_once a_port_in_use_is_named \
-  listening_off_loopback_needs_a_secret check_tells_what_is_wrong_with_a_file
+  listening_off_loopback_needs_a_secret a_secret_file_that_cannot_be_used_says_why \
+  nodes_with_different_secrets_say_so_and_go_on certificates_that_cannot_be_used_are_named \
+  a_spinning_script_ends_at_a_signal_even_without_a_limit check_tells_what_is_wrong_with_a_file

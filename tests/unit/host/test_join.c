@@ -91,6 +91,20 @@ static void off_loopback_a_secret_is_needed_and_a_long_one(void **state)
     refuses(f, "a", "listen = \"0.0.0.0:0\", secret = \"short\"", DZ_ECONFIG, "at least 32");
 }
 
+/* Nobody is asked for a passphrase. */
+static void refuses_locked_key(struct hosted *f, const struct certificates *c)
+{
+    unsigned char passphrase[] = "x";
+    char tls[512];
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    FILE *file = fopen(files_path(&f->files, "locked.key"), "w");
+    assert_int_equal(PEM_write_PrivateKey(file, key, EVP_aes_128_cbc(), passphrase, 1, NULL, NULL), 1);
+    fclose(file);
+    EVP_PKEY_free(key);
+    snprintf(tls, sizeof tls, "tls = { cert = \"%s\", key = \"%s\", ca = \"%s\" }", c->cert, f->files.path, c->ca);
+    refuses(f, "a", tls, DZ_ECONFIG, "locked.key: it is encrypted");
+}
+
 static void certificates_that_cannot_be_used_are_told_with_their_file(void **state)
 {
     struct hosted *f = *state;
@@ -105,9 +119,84 @@ static void certificates_that_cannot_be_used_are_told_with_their_file(void **sta
     refuses(f, "a", tls, DZ_ECONFIG, "/nowhere.ca");
     snprintf(tls, sizeof tls, "tls = { cert = \"%s\", key = \"%s\", ca = \"%s\" }", c.cert, c.other_key, c.ca);
     refuses(f, "a", tls, DZ_ECONFIG, c.other_key);
+    refuses_locked_key(f, &c);
     snprintf(tls, sizeof tls, "tls = { cert = \"%s\", key = \"%s\", ca = \"%s\" }", c.cert, c.key, c.ca);
     assert_int_equal(hosted_join(f, "a", tls, NULL), 0);
     certificates_remove(&c);
+}
+
+/* --- two hosts that do not trust each other --- */
+
+static const char distrust[] = "no link: the other side has another secret, or certificates of another authority";
+
+static int times_told(struct hosted *f)
+{
+    int times = 0;
+    hosted_log(f);
+    for (const char *at = f->logged; (at = strstr(at, distrust)) != NULL; at++)
+        times++;
+    return times;
+}
+
+static bool is_told(struct hosted *f)
+{
+    return times_told(f) > 0;
+}
+
+static uint32_t node_count(struct hosted *f)
+{
+    dz_reader nodes;
+    uint32_t count = 0;
+    assert_int_equal(hosted_wait(f, dz_host_cluster_nodes(f->host, dz_answer_done, f->answer), &nodes), 0);
+    assert_true(dz_reader_array(&nodes, &count));
+    return count;
+}
+
+/* Each joins with its own settings; both go on alone, and each says once why, however often it dials again. */
+static void keep_apart(struct hosted *f, const char *mine, const char *others)
+{
+    struct hosted *other;
+    void *second;
+    char more[1024];
+    hosted_setup(&second);
+    other = second;
+    assert_int_equal(hosted_join(f, "a", mine, NULL), 0);
+    snprintf(more, sizeof more, "reconnect_base_delay_ms = 10, reconnect_max_delay_ms = 20, seeds = { \"%.300s\" }, %s",
+             dz_host_node(f->host), others);
+    assert_int_equal(hosted_join(other, "b", more, NULL), 0);
+    hosted_until(f, is_told);
+    hosted_until(other, is_told);
+    for (int i = 0; i < 20; i++)
+        hosted_skip(other, 1000);
+    assert_int_equal(times_told(f), 1);
+    assert_int_equal(times_told(other), 1);
+    assert_int_equal(node_count(f), 1);
+    assert_int_equal(node_count(other), 1);
+    expect_text(hosted_log(f), "warn");
+    hosted_free(other);
+}
+
+static void hosts_with_different_secrets_say_so_once_and_stay_apart(void **state)
+{
+    keep_apart(*state, "secret = \"one\"", "secret = \"another\"");
+}
+
+static void a_host_without_the_secret_stays_apart_too(void **state)
+{
+    keep_apart(*state, "secret = \"one\"", "insecure = false");
+}
+
+static void certificates_of_different_authorities_keep_hosts_apart(void **state)
+{
+    struct certificates one, other;
+    char mine[300], others[300];
+    certificates_make(&one);
+    certificates_make(&other);
+    snprintf(mine, sizeof mine, "tls = { cert = \"%s\", key = \"%s\", ca = \"%s\" }", one.cert, one.key, one.ca);
+    snprintf(others, sizeof others, "tls = { cert = \"%s\", key = \"%s\", ca = \"%s\" }", other.cert, other.key, other.ca);
+    keep_apart(*state, mine, others);
+    certificates_remove(&one);
+    certificates_remove(&other);
 }
 
 /* A seed that takes the connection and says nothing keeps the first exchange open. */
@@ -203,6 +292,9 @@ int main(void)
         HOSTED(a_config_that_is_wrong_names_its_field),
         HOSTED(off_loopback_a_secret_is_needed_and_a_long_one),
         HOSTED(certificates_that_cannot_be_used_are_told_with_their_file),
+        HOSTED(hosts_with_different_secrets_say_so_once_and_stay_apart),
+        HOSTED(a_host_without_the_secret_stays_apart_too),
+        HOSTED(certificates_of_different_authorities_keep_hosts_apart),
         HOSTED(a_start_that_is_broken_off_is_answered_and_all_who_leave_are_told),
         HOSTED(a_seed_that_says_nothing_delays_the_answer_by_a_bounded_time),
         HOSTED(leaving_what_one_never_joined_is_done_at_once),

@@ -37,6 +37,11 @@ static void place_heard(void *ctx, const struct dz_place_key *key)
     dz_places_heard(ctx, key);
 }
 
+static void name_entered(void *ctx, struct dz_pid pid)
+{
+    dz_places_settle(ctx, pid);
+}
+
 int dz_cluster_new(struct dz_cluster **out, struct dz_rt *rt, struct dz_thread *system,
                    const struct dz_cluster_callbacks *callbacks)
 {
@@ -49,7 +54,7 @@ int dz_cluster_new(struct dz_cluster **out, struct dz_rt *rt, struct dz_thread *
     c->started_ms = dz_env_now_ms(rt->env);
     dz_routes_init(&c->routes, &rt->nodes);
     dz_view_init(&c->view, rt, c->started_ms);
-    dz_globals_init(&c->globals, rt, system, &c->routes, place_heard, c);
+    dz_globals_init(&c->globals, rt, system, &c->routes, &(struct dz_globals_events){c, place_heard, name_entered});
     dz_remote_init(&c->remote, c);
     pthread_mutex_init(&c->placement_lock, NULL);
     dz_placement_init(&c->placement, is_alive, is_lost, c);
@@ -137,6 +142,8 @@ static void changed(struct dz_cluster *c, const struct dz_membership_action *a)
     dz_log_debug(c->rt->log, "node changed", "node", a->node->id, "status", dz_node_status_text(a->node),
                  "reason", a->reason, NULL);
     (void)dz_view_rebuild(&c->view, &c->membership);
+    if (a->node->peer)
+        dz_routes_set_apart(&c->routes, a->node->index, a->node->apart);
 }
 
 static void perform_one(struct dz_cluster *c, const struct dz_membership_action *a)

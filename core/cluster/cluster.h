@@ -161,8 +161,8 @@ void dz_cluster_global_names(struct dz_cluster *c, struct dz_build *b);
  * it counts as heard from now on. */
 uint64_t dz_cluster_root_epoch(struct dz_cluster *c, const char *path, size_t len);
 /* A process with a path lives on this node from now on (a supervisor's driver for itself; spawns are noted by
- * the ports above and by dz_cluster_placed from the port `spawn`). The same again is no error. DZ_ESUPERSEDED
- * when a newer one is known, DZ_ENOMEM. */
+ * the ports above and by dz_cluster_placed from the port `spawn`). The same again is no error. A root
+ * that has a name makes nothing old before it has registered that. DZ_ESUPERSEDED when a newer one is known, DZ_ENOMEM. */
 int dz_cluster_placed(struct dz_cluster *c, const char *path, size_t path_len, const char *epoch,
                       size_t epoch_len, struct dz_pid pid);
 /* True when older copies of the path, or below it, still live here: a local start then has to go through

@@ -55,6 +55,11 @@ void dz_detector_reached(struct dz_detector *d, uint64_t at_ms)
         d->reached_ms = at_ms;
 }
 
+bool dz_detector_is_apart(const struct dz_detector *d, const struct dz_detector_settings *s)
+{
+    return d->suspect && d->reached_ms >= d->heard_ms + s->suspect_ms;
+}
+
 static uint64_t moved(uint64_t at_ms, uint64_t by_ms, uint64_t now_ms)
 {
     return at_ms + by_ms < now_ms ? at_ms + by_ms : now_ms;

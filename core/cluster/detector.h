@@ -53,6 +53,8 @@ void dz_detector_closed(struct dz_detector *d, bool refused);
 void dz_detector_resumed(struct dz_detector *d, uint64_t now_ms);
 /* Another node last heard of it at that time. */
 void dz_detector_reached(struct dz_detector *d, uint64_t at_ms);
+/* Others heard of it when it had long been silent for us: it is the link that is broken. */
+bool dz_detector_is_apart(const struct dz_detector *d, const struct dz_detector_settings *s);
 /* Our own thread did not run for so long: that time proves nothing against the peer. */
 void dz_detector_stalled(struct dz_detector *d, uint64_t stall_ms, uint64_t now_ms);
 

@@ -9,15 +9,13 @@
 #include "proc/send.h"
 
 void dz_globals_init(struct dz_globals *g, struct dz_rt *rt, struct dz_thread *system,
-                     struct dz_routes *routes, void (*heard)(void *ctx, const struct dz_place_key *place),
-                     void *ctx)
+                     struct dz_routes *routes, const struct dz_globals_events *events)
 {
     memset(g, 0, sizeof *g);
     g->rt = rt;
     g->system = system;
     g->routes = routes;
-    g->heard = heard;
-    g->ctx = ctx;
+    g->events = *events;
     pthread_mutex_init(&g->lock, NULL);
     dz_smap_init(&g->names);
     dz_map_init(&g->by_pid);
@@ -86,8 +84,8 @@ int dz_global_claim_read(struct dz_globals *g, struct dz_read *r, struct dz_glob
         return DZ_EFORMAT;
     if (c->number > g->number)
         g->number = c->number;
-    if (c->place.path && g->heard)
-        g->heard(g->ctx, &c->place);
+    if (c->place.path)
+        g->events.heard(g->events.ctx, &c->place);
     return 0;
 }
 

@@ -39,6 +39,15 @@ struct dz_global {
     uint32_t epoch_len;
 };
 
+/* What becomes of claims, on the system thread. */
+struct dz_globals_events {
+    void *ctx;
+    /* Another node told of a claim with this placement. */
+    void (*heard)(void *ctx, const struct dz_place_key *place);
+    /* A process of this host has the name it asked for. */
+    void (*entered)(void *ctx, struct dz_pid pid);
+};
+
 struct dz_globals {
     struct dz_rt *rt;
     struct dz_thread *system;
@@ -50,14 +59,11 @@ struct dz_globals {
     uint64_t number; /* the highest heard of */
     uint64_t next_ask;
     struct dz_list asks;
-    void (*heard)(void *ctx, const struct dz_place_key *place);
-    void *ctx;
+    struct dz_globals_events events;
 };
 
-/* `heard` gets the placement of every claim that another node tells of; system thread. */
 void dz_globals_init(struct dz_globals *g, struct dz_rt *rt, struct dz_thread *system,
-                     struct dz_routes *routes, void (*heard)(void *ctx, const struct dz_place_key *place),
-                     void *ctx);
+                     struct dz_routes *routes, const struct dz_globals_events *events);
 void dz_globals_fini(struct dz_globals *g);
 
 struct dz_pid dz_globals_whereis(struct dz_globals *g, const char *name, size_t len);

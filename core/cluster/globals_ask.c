@@ -188,6 +188,7 @@ static void enter(struct dz_globals *g, struct ask *a)
         losers = without(losers, pid);
         fail_taken(g, a, dz_globals_owner(g, c, &over));
     } else {
+        g->events.entered(g->events.ctx, pid);
         check_later(g, pid);
         if (a->peer_count == 0)
             finish(g, a);

@@ -214,7 +214,7 @@ static struct dz_membership_action *lose(struct dz_membership *m, struct dz_node
         n->lost_incarnation = n->incarnation;
     n->announced = false;
     n->exchanged = false;
-    n->draining = false;
+    n->draining = n->apart = false;
     n->processes = n->placed_since = 0;
     set_status(m, n, DZ_NODE_DOWN, reason, now_ms);
     return a;
@@ -412,12 +412,23 @@ int dz_membership_probed(const struct dz_membership *m, const char *id, size_t l
     return 0;
 }
 
+static void set_apart(struct dz_membership *m, struct dz_node *n, bool apart)
+{
+    if (n->apart == apart)
+        return;
+    n->apart = apart;
+    act(m, DZ_MEMBER_CHANGED, n)->reason = apart ? "reached by others" : "back";
+}
+
 void dz_membership_reached(struct dz_membership *m, const char *id, size_t len, uint64_t incarnation,
                            uint64_t age_ms, uint64_t now_ms)
 {
     struct dz_node *n = find_life(m, id, len, incarnation);
-    if (n && age_ms < now_ms)
-        dz_detector_reached(&n->detector, now_ms - age_ms);
+    if (!n || age_ms >= now_ms)
+        return;
+    dz_detector_reached(&n->detector, now_ms - age_ms);
+    if (dz_detector_is_apart(&n->detector, &m->settings))
+        set_apart(m, n, true);
 }
 
 void dz_membership_verdict(struct dz_membership *m, const char *id, size_t len, uint64_t incarnation,
@@ -499,6 +510,7 @@ static bool follow(struct dz_membership *m, struct dz_node *n, uint64_t now_ms)
             set_status(m, n, DZ_NODE_SUSPECT, n->detector.closed ? "closed" : "silent", now_ms);
         return true;
     case DZ_DETECTOR_RECOVERED:
+        set_apart(m, n, false);
         if (n->status == DZ_NODE_SUSPECT)
             set_status(m, n, DZ_NODE_UP, "back", now_ms);
         return true;

@@ -35,6 +35,7 @@ struct dz_node {
     bool exchanged; /* its first exchange arrived in this session */
     bool announced; /* a node_up without its node_down */
     bool draining;
+    bool apart;           /* suspect, while others still hear of it: calls there fail at once */
     bool gone;            /* forgotten: freed in the next tick unless it is heard of again */
     uint64_t peer;        /* the session's number at the transport, 0: none */
     uint64_t incarnation; /* of the session, or the last one known; 0: never met */

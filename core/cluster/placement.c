@@ -10,6 +10,7 @@ struct copy {
     struct dz_place *place;
     struct dz_pid pid;
     uint32_t by; /* node of its supervisor; 0: this one */
+    bool tentative;
     uint32_t epoch_len;
     char epoch[];
 };
@@ -212,7 +213,7 @@ static bool is_orphan(const struct dz_placement *p, const struct copy *c)
 static bool has_newer(struct dz_placement *p, const struct dz_place *place, const struct dz_place_key *key)
 {
     for (const struct copy *c = place->copies; c; c = c->next)
-        if (dz_epoch_compare(c->epoch, c->epoch_len, key->epoch, key->epoch_len) > 0 &&
+        if (!c->tentative && dz_epoch_compare(c->epoch, c->epoch_len, key->epoch, key->epoch_len) > 0 &&
             p->alive(p->ctx, c->pid) && !is_orphan(p, c))
             return true;
     return false;
@@ -309,6 +310,13 @@ int dz_placement_add(struct dz_placement *p, const struct dz_place_key *key, str
     return 0;
 }
 
+void dz_placement_set_tentative(struct dz_placement *p, struct dz_pid pid, bool tentative)
+{
+    struct copy *c = dz_map_get(&p->by_pid, pid_key(pid));
+    if (c)
+        c->tentative = tentative;
+}
+
 bool dz_placement_of(struct dz_placement *p, struct dz_pid pid, struct dz_place_key *key)
 {
     const struct copy *c = dz_map_get(&p->by_pid, pid_key(pid));
@@ -362,7 +370,7 @@ void dz_placement_each(struct dz_placement *p,
         const struct dz_place *place = value;
         for (const struct copy *c = place->copies; c; c = c->next) {
             struct dz_place_key key = {place->path, place->len, c->epoch, c->epoch_len};
-            if (p->alive(p->ctx, c->pid) && !is_orphan(p, c))
+            if (!c->tentative && p->alive(p->ctx, c->pid) && !is_orphan(p, c))
                 visit(ctx, &key, c->pid);
         }
     }

@@ -59,6 +59,8 @@ uint32_t dz_placement_older(struct dz_placement *p, const struct dz_place_key *k
 /* The copy lives here from now on; its supervisor runs on node `by` (0: this one). Noting it again is no
  * error. */
 int dz_placement_add(struct dz_placement *p, const struct dz_place_key *key, struct dz_pid pid, uint32_t by);
+/* A root that still asks for its name: until it has it, it makes nothing old and is not told of. */
+void dz_placement_set_tentative(struct dz_placement *p, struct dz_pid pid, bool tentative);
 /* The placement of a process: false when it has none. *key points into the table. */
 bool dz_placement_of(struct dz_placement *p, struct dz_pid pid, struct dz_place_key *key);
 /* The first number heard for this root: it counts for dz_placement_next_root. */

@@ -105,13 +105,44 @@ uint64_t dz_cluster_root_epoch(struct dz_cluster *c, const char *path, size_t le
     return number;
 }
 
+static bool is_placed(struct dz_cluster *c, struct dz_pid pid)
+{
+    struct dz_place_key key;
+    pthread_mutex_lock(&c->placement_lock);
+    bool found = dz_placement_of(&c->placement, pid, &key);
+    pthread_mutex_unlock(&c->placement_lock);
+    return found;
+}
+
+static void set_tentative(struct dz_cluster *c, struct dz_pid pid, bool tentative)
+{
+    pthread_mutex_lock(&c->placement_lock);
+    dz_placement_set_tentative(&c->placement, pid, tentative);
+    pthread_mutex_unlock(&c->placement_lock);
+}
+
+void dz_places_settle(struct dz_cluster *c, struct dz_pid pid)
+{
+    set_tentative(c, pid, false);
+}
+
+/* An unnamed one's id holds the '@' of its node's. */
+static bool is_named_root(const struct dz_place_key *key)
+{
+    return !memchr(key->path, '/', key->path_len) && !memchr(key->path, '@', key->path_len);
+}
+
 int dz_cluster_placed(struct dz_cluster *c, const char *path, size_t path_len, const char *epoch,
                       size_t epoch_len, struct dz_pid pid)
 {
     struct dz_place_key key = {path, path_len, epoch, epoch_len};
     int err = dz_placement_check_key(&key);
     err = err ? err : dz_places_may(c, &key);
-    return err ? err : dz_places_add(c, &key, pid, 0);
+    bool again = !err && is_placed(c, pid);
+    err = err ? err : dz_places_add(c, &key, pid, 0);
+    if (!err && !again && is_named_root(&key))
+        set_tentative(c, pid, true);
+    return err;
 }
 
 bool dz_cluster_place_waits(struct dz_cluster *c, const char *path, size_t path_len, const char *epoch,

@@ -28,6 +28,12 @@ static bool is_refusable(const struct dz_msg *m)
            (m->flags & DZ_MSG_PATIENT);
 }
 
+/* The sender would wait for nothing. */
+static bool wants_answer(const struct dz_msg *m)
+{
+    return m->kind == DZ_MSG_CALL || m->kind == DZ_MSG_REQUEST || m->kind == DZ_MSG_GET_INFO;
+}
+
 static void replace(struct dz_msg **take, struct dz_msg *by)
 {
     const struct dz_msg *m = *take;
@@ -124,7 +130,7 @@ static int send_to(struct dz_cluster *c, struct dz_thread *from, const struct dz
                    struct dz_msg **take, const char *name, size_t name_len)
 {
     uint64_t peer = dz_routes_get(&c->routes, ends->peer);
-    if (!peer)
+    if (!peer || (wants_answer(*take) && dz_routes_is_apart(&c->routes, ends->peer)))
         return DZ_ENOCONNECTION;
     int err = transmit(c, from, ends, peer, *take, name, name_len);
     if (err == DZ_EOVERLOADED && !is_refusable(*take) && make_brief(take))
@@ -225,6 +231,8 @@ int dz_cluster_spawn_far(void *cluster, struct dz_thread *from, const char *node
     if (is_own_id(c, node_id, node_len))
         return dz_remote_ask_self(&c->remote, from, take, cancel);
     int err = dz_routes_find(&c->routes, node_id, node_len, &node);
+    if (!err && dz_routes_is_apart(&c->routes, node))
+        err = DZ_ENOCONNECTION;
     return err ? err : dz_remote_ask(&c->remote, from, node, take, cancel);
 }
 

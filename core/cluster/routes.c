@@ -67,6 +67,27 @@ int dz_routes_open(struct dz_routes *r, uint32_t index, uint64_t peer)
     return err;
 }
 
+static atomic_bool *apart_of(const struct dz_routes *r, uint32_t index)
+{
+    struct dz_route_chunk *chunk = atomic_load_explicit(
+        &((struct dz_routes *)(uintptr_t)r)->chunks[index / DZ_ROUTES_CHUNK], memory_order_acquire);
+    return chunk ? &chunk->apart[index % DZ_ROUTES_CHUNK] : NULL;
+}
+
+void dz_routes_set_apart(struct dz_routes *r, uint32_t index, bool apart)
+{
+    atomic_bool *place = apart_of(r, index);
+    /* relaxed: whoever sends at this moment may see either. */
+    if (place)
+        atomic_store_explicit(place, apart, memory_order_relaxed);
+}
+
+bool dz_routes_is_apart(const struct dz_routes *r, uint32_t index)
+{
+    atomic_bool *place = apart_of(r, dz_nodes_resolve(r->nodes, index));
+    return place && atomic_load_explicit(place, memory_order_relaxed);
+}
+
 void dz_routes_close(struct dz_routes *r, uint32_t index)
 {
     const char *id = dz_nodes_get(r->nodes, index)->id;
@@ -74,6 +95,7 @@ void dz_routes_close(struct dz_routes *r, uint32_t index)
     if (!place || !atomic_load_explicit(place, memory_order_relaxed))
         return;
     atomic_store_explicit(place, 0, memory_order_release);
+    dz_routes_set_apart(r, index, false);
     pthread_rwlock_wrlock(&r->lock);
     if ((uintptr_t)dz_smap_get(&r->by_id, id, strlen(id)) == index + 1)
         dz_smap_remove(&r->by_id, id, strlen(id));

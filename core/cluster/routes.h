@@ -1,7 +1,7 @@
 /* routes.h - which session leads to which node, readable by every thread that sends.
  * Owns:    the table from identity index to peer number, the list of present routes by node id, the pointer
  *          to the transport.
- * Threads: dz_routes_get, dz_routes_has_room, dz_routes_send and dz_routes_gather any; everything else the system thread.
+ * Threads: dz_routes_get, dz_routes_is_apart, dz_routes_has_room, dz_routes_send and dz_routes_gather any; everything else the system thread.
  * Fails:   DZ_ENOCONNECTION when there is no route, and as dz_transport_ops.send. */
 #ifndef DZ_CLUSTER_ROUTES_H
 #define DZ_CLUSTER_ROUTES_H
@@ -17,6 +17,7 @@
 
 struct dz_route_chunk {
     _Atomic uint64_t peers[DZ_ROUTES_CHUNK]; /* 0: no route */
+    atomic_bool apart[DZ_ROUTES_CHUNK];
 };
 
 /* What one thread sent since its last flush. */
@@ -48,6 +49,9 @@ int dz_routes_open(struct dz_routes *r, uint32_t index, uint64_t peer);
 /* From here on nothing is sent there. A route that is not open is fine. */
 void dz_routes_close(struct dz_routes *r, uint32_t index);
 
+/* A node that others reach and we do not: what needs an answer is not sent there. Only of an open route; it opens without. */
+void dz_routes_set_apart(struct dz_routes *r, uint32_t index, bool apart);
+bool dz_routes_is_apart(const struct dz_routes *r, uint32_t index);
 /* The session of an identity, also by its birth alias; 0: none. */
 uint64_t dz_routes_get(const struct dz_routes *r, uint32_t index);
 /* The identity of the node's present life. DZ_ENOCONNECTION. */

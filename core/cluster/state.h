@@ -135,6 +135,8 @@ bool dz_places_wait(struct dz_cluster *c, const struct dz_place_key *key);
 /* The placement of a process, copied into the two blocks (DZ_PLACEMENT_PATH_MAX and DZ_PLACEMENT_DEPTH_MAX *
  * 8 bytes). */
 bool dz_places_of(struct dz_cluster *c, struct dz_pid pid, struct dz_place_key *key, char *path, char *epoch);
+/* The process has the name it asked for. */
+void dz_places_settle(struct dz_cluster *c, struct dz_pid pid);
 int dz_places_add(struct dz_cluster *c, const struct dz_place_key *key, struct dz_pid pid, uint32_t by);
 
 #endif

@@ -37,6 +37,30 @@ static void a_newer_supervisor_ends_what_an_older_one_placed_elsewhere(void **st
     world_fini(&w);
 }
 
+/* One whose name is taken, as it will hear, must not have ended anybody before. */
+static void a_root_makes_nothing_old_before_it_has_its_name(void **state)
+{
+    struct world w;
+    (void)state;
+    world_init(&w, 2);
+    world_mesh(&w);
+    world_separate(&w);
+    world_forget(&w);
+    struct actor *a = host_actor(&w, 0, 'A'), *b = host_actor(&w, 0, 'B'), *c = host_actor(&w, 1, 'C');
+    place(&w, 0, a, "r/c", 2, 1, 1, 0);
+    place(&w, 1, c, "r/d", 2, 1, 1, 0);
+    place(&w, 0, b, "r", 1, 2, 0, 0);
+    char epoch[16];
+    size_t len = make_epoch(epoch, 2, (uint8_t[]){1, 2});
+    assert_int_equal(dz_cluster_placed(w.hosts[0].cluster, "r/c", 3, epoch, len, a->proc.pid), 0);
+    world_meet(&w);
+    host_expect(&w, 1, "up a healed;");
+    dz_cluster_global_register(w.hosts[0].cluster, "r", 1, b->proc.pid, DZ_PID_NONE, 0);
+    world_settle(&w);
+    assert_int_equal(dz_cluster_placed(w.hosts[0].cluster, "r/e", 3, epoch, len, a->proc.pid), DZ_ESUPERSEDED);
+    world_fini(&w);
+}
+
 static void of_two_alike_the_one_on_the_lower_node_remains(void **state)
 {
     struct world w;
@@ -46,8 +70,8 @@ static void of_two_alike_the_one_on_the_lower_node_remains(void **state)
     world_separate(&w);
     world_forget(&w);
     struct actor *a = host_actor(&w, 0, 'A'), *b = host_actor(&w, 1, 'B');
-    place(&w, 0, a, "r", 1, 1, 0, 0);
-    place(&w, 1, b, "r", 1, 1, 0, 0);
+    place(&w, 0, a, "r/c", 2, 1, 1, 0);
+    place(&w, 1, b, "r/c", 2, 1, 1, 0);
     world_meet(&w);
     host_expect(&w, 0, "up b healed;");
     host_expect(&w, 1, "up a healed;B stop superseded;B terminate superseded;B gone;");
@@ -146,6 +170,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(of_two_copies_that_meet_the_newer_one_remains),
         cmocka_unit_test(a_newer_supervisor_ends_what_an_older_one_placed_elsewhere),
+        cmocka_unit_test(a_root_makes_nothing_old_before_it_has_its_name),
         cmocka_unit_test(of_two_alike_the_one_on_the_lower_node_remains),
         cmocka_unit_test(many_placements_and_names_come_in_parts),
         cmocka_unit_test(the_verdict_travels_before_its_consequences),

@@ -134,6 +134,33 @@ static void a_suspect_is_asked_about_at_some_of_the_others(void **state)
     end(&s);
 }
 
+/* A node that went silent for everybody at once is not apart, whatever the others heard before. */
+static void a_suspect_that_others_still_hear_is_apart_until_it_is_back(void **state)
+{
+    struct script s;
+    (void)state;
+    begin(&s, NULL);
+    up(&s, "b@h:2", 1, 7, 0);
+    up(&s, "c@h:3", 2, 7, 0);
+    struct dz_node *b = dz_membership_find(&s.m, "b@h:2", 5);
+    for (uint64_t now = 100; now <= 2500; now += 100) {
+        dz_membership_heard(&s.m, 2, now);
+        dz_membership_tick(&s.m, now);
+        if (now >= 1500)
+            dz_membership_reached(&s.m, "b@h:2", 5, 7, now - 400, now);
+        take(&s);
+    }
+    assert_int_equal(b->status, DZ_NODE_SUSPECT);
+    assert_false(b->apart);
+    dz_membership_reached(&s.m, "b@h:2", 5, 7, 100, 2500);
+    assert_true(b->apart);
+    dz_membership_heard(&s.m, 1, 2600);
+    dz_membership_tick(&s.m, 2600);
+    take(&s);
+    assert_false(b->apart);
+    end(&s);
+}
+
 static void a_probe_is_answered_with_the_age_of_what_was_heard(void **state)
 {
     struct script s;
@@ -274,6 +301,7 @@ int main(void)
         cmocka_unit_test(a_goodbye_is_not_redialled_but_for_seeds),
         cmocka_unit_test(an_older_life_is_stale_and_so_is_an_equal_but_different_one),
         cmocka_unit_test(a_suspect_is_asked_about_at_some_of_the_others),
+        cmocka_unit_test(a_suspect_that_others_still_hear_is_apart_until_it_is_back),
         cmocka_unit_test(a_probe_is_answered_with_the_age_of_what_was_heard),
         cmocka_unit_test(a_life_that_flaps_is_kept_out_for_a_while),
         cmocka_unit_test(the_authority_decides_what_the_detector_suggests),

@@ -1,6 +1,6 @@
 --- probe.lua - a child whose life leaves a trace: a line in the ledger (the file DOZOR_LEDGER) when it begins and when it ends.
 --- args: label, options { init_ms, init_error, end_ms, end_on (only on that node), trap }. Calls: "label", "get", "args", "node", { "echo", v },
---- { "make", bytes }, { "sleep", ms }; casts: "inc", "crash", { "exit", reason }, { "push", v }.
+--- { "make", bytes }, { "sleep", ms }; casts: "inc", "crash", "spin", "backtrack" (neither ends), { "stream", pid, bytes, ms }, { "exit", reason }, { "push", v }.
 
 local dozor = require "dozor"
 
@@ -45,6 +45,15 @@ end
 function M.handle_cast(msg, state)
   if msg == "inc" then state.count = state.count + 1 end
   if msg == "crash" then error("asked to crash") end
+  if msg == "spin" then while true do end end
+  if msg == "backtrack" then return (("a"):rep(40)):find(("a?"):rep(40) .. ("a"):rep(40) .. "b") end
+  if type(msg) == "table" and msg[1] == "stream" then
+    local text, till = ("x"):rep(msg[3]), dozor.now() + msg[4]
+    while dozor.now() < till do
+      dozor.cast(msg[2], text)
+      state.count = state.count + 1
+    end
+  end
   if type(msg) == "table" and msg[1] == "exit" then dozor.exit(msg[2]) end
   if type(msg) == "table" and msg[1] == "push" then state.pushed[#state.pushed + 1] = msg[2] end
 end

@@ -293,12 +293,17 @@ void dz_link_pump(struct dz_link *l)
 int dz_link_send(struct dz_link *l, uint64_t peer_no, uint64_t key, const void *data, size_t len,
                  unsigned flags)
 {
+    struct dz_session_message *m;
+    int err = dz_session_prepare(&m, key, data, len);
+    if (err)
+        return err;
+    err = DZ_ENOCONNECTION;
     pthread_mutex_lock(&l->queue);
-    int err = DZ_ENOCONNECTION;
     if (peer_no && l->peer_no == peer_no)
-        err = dz_session_send(&l->session, key, data, len, flags);
+        err = dz_session_queue(&l->session, &m, flags);
     bool much = l->session.uncut >= DZ_LINK_FILL;
     pthread_mutex_unlock(&l->queue);
+    dz_session_drop(m);
     if (!err && (much || !(flags & DZ_SEND_LATER)))
         dz_link_pump(l);
     return err;

@@ -89,15 +89,10 @@ bool dz_session_has_room(const struct dz_session *s, size_t len)
     return fits(s, len, s->limit) && (!s->blocked || s->pending <= s->limit / 2);
 }
 
-int dz_session_send(struct dz_session *s, uint64_t key, const void *data, size_t len, unsigned flags)
+int dz_session_prepare(struct dz_session_message **out, uint64_t key, const void *data, size_t len)
 {
     if (len == 0 || len > DZ_NET_MAX_MESSAGE)
         return len ? DZ_ETOOLARGE : DZ_EARGUMENT;
-    bool reserved = flags & DZ_SEND_RESERVED;
-    if (!(reserved ? fits(s, len, s->limit + s->limit / 4) : dz_session_has_room(s, len))) {
-        s->blocked = true;
-        return DZ_EOVERLOADED;
-    }
     struct dz_session_message *m = dz_alloc(sizeof(*m) + len);
     if (!m)
         return DZ_ENOMEM;
@@ -106,13 +101,42 @@ int dz_session_send(struct dz_session *s, uint64_t key, const void *data, size_t
     m->cut = 0;
     m->frames = 0;
     memcpy(m->data, data, len);
-    struct dz_session_lane *lane = &s->lanes[lane_of(key)];
+    *out = m;
+    return 0;
+}
+
+void dz_session_drop(struct dz_session_message *m)
+{
+    dz_free(m);
+}
+
+int dz_session_queue(struct dz_session *s, struct dz_session_message **take, unsigned flags)
+{
+    struct dz_session_message *m = *take;
+    bool reserved = flags & DZ_SEND_RESERVED;
+    if (!(reserved ? fits(s, m->len, s->limit + s->limit / 4) : dz_session_has_room(s, m->len))) {
+        s->blocked = true;
+        return DZ_EOVERLOADED;
+    }
+    struct dz_session_lane *lane = &s->lanes[lane_of(m->key)];
     if (dz_list_empty(&lane->messages))
         dz_list_push_back(&s->turns, &lane->turn);
     dz_list_push_back(&lane->messages, &m->node);
     s->pending += cost(m);
-    s->uncut += len;
+    s->uncut += m->len;
+    *take = NULL;
     return 0;
+}
+
+int dz_session_send(struct dz_session *s, uint64_t key, const void *data, size_t len, unsigned flags)
+{
+    struct dz_session_message *m;
+    int err = dz_session_prepare(&m, key, data, len);
+    if (err)
+        return err;
+    err = dz_session_queue(s, &m, flags);
+    dz_session_drop(m);
+    return err;
 }
 
 bool dz_session_has_next(const struct dz_session *s)

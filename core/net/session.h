@@ -54,7 +54,13 @@ void dz_session_fini(struct dz_session *s);
 
 /* Whether a message of that size is taken without reserved room. */
 bool dz_session_has_room(const struct dz_session *s, size_t len);
-/* Queues a copy. DZ_SEND_RESERVED may fill a quarter beyond the limit. */
+/* A copy of the bytes, for dz_session_queue: made outside the lock that the session needs. DZ_ETOOLARGE, DZ_EARGUMENT (nothing),
+ * DZ_ENOMEM. dz_session_drop frees one that was not queued; NULL is fine. */
+int dz_session_prepare(struct dz_session_message **out, uint64_t key, const void *data, size_t len);
+void dz_session_drop(struct dz_session_message *m);
+/* Takes it over unless it is DZ_EOVERLOADED. DZ_SEND_RESERVED may fill a quarter beyond the limit. */
+int dz_session_queue(struct dz_session *s, struct dz_session_message **take, unsigned flags);
+/* Both. */
 int dz_session_send(struct dz_session *s, uint64_t key, const void *data, size_t len, unsigned flags);
 /* Whether `next` would give a frame. */
 bool dz_session_has_next(const struct dz_session *s);

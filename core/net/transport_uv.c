@@ -16,6 +16,7 @@
 #include "net/hub.h"
 
 #define BACKLOG    128
+#define LOOPBACK_BUFFER (256 * 1024) /* of the kernel's, each way */
 #define READ_BYTES 65536u
 
 struct dz_transport_uv {
@@ -181,6 +182,18 @@ static void port_drain(struct dz_conn *base)
     }
 }
 
+/* What is with the kernel cannot be overtaken any more. Left to itself it takes megabytes, on the loopback too, where so much is
+ * never in flight; elsewhere a far peer needs them. */
+static void bound_buffers(struct conn *c)
+{
+    int bytes = LOOPBACK_BUFFER;
+    char text[64];
+    if (!ends_of(&c->tcp, text, sizeof(text)))
+        return;
+    (void)setsockopt(c->fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
+    (void)setsockopt(c->fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
+}
+
 /* The socket is connected. 0 or a libuv code. */
 static int begin(struct conn *c)
 {
@@ -190,6 +203,7 @@ static int begin(struct conn *c)
         return err;
     c->fd = fd;
     uv_tcp_nodelay(&c->tcp, 1);
+    bound_buffers(c);
     return uv_read_start((uv_stream_t *)&c->tcp, on_alloc, on_read);
 }
 

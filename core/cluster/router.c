@@ -18,6 +18,7 @@
 
 /* A link's reserved room is for what must not be refused, so for small things only: a message with more than that finds
  * room beside the others, or is made short. */
+#define ENVELOPE_ROOM 128u /* mostly enough around the payload */
 #define RESERVED_MAX 4096u
 #define BRIEF_MAX    256u
 
@@ -113,16 +114,17 @@ static void give_up(struct dz_cluster *c, struct dz_thread *from, uint64_t peer)
 static int transmit(struct dz_cluster *c, struct dz_thread *from, const struct dz_envelope_ends *ends, uint64_t peer,
                     const struct dz_msg *m, const char *name, size_t name_len)
 {
-    struct dz_buf buf;
+    struct dz_buf spare, *buf;
     bool reserved = !is_refusable(m) && m->len <= RESERVED_MAX;
     if (m->len > RESERVED_MAX && !dz_routes_has_room(&c->routes, peer, m->len))
         return DZ_EOVERLOADED;
-    dz_buf_init(&buf);
-    int err = dz_buf_append_u8(&buf, DZ_CLUSTER_MESSAGE);
-    err = err ? err : dz_envelope_encode(&buf, ends, m, name, name_len);
+    buf = dz_routes_borrow(&c->routes, from, &spare);
+    int err = dz_buf_reserve(buf, m->len + ENVELOPE_ROOM);
+    err = err ? err : dz_buf_append_u8(buf, DZ_CLUSTER_MESSAGE);
+    err = err ? err : dz_envelope_encode(buf, ends, m, name, name_len);
     err = err ? err
-              : dz_cluster_gather(c, from, peer, dz_envelope_key(m), &buf, reserved ? DZ_SEND_RESERVED : 0);
-    dz_buf_fini(&buf);
+              : dz_cluster_gather(c, from, peer, dz_envelope_key(m), buf, reserved ? DZ_SEND_RESERVED : 0);
+    dz_routes_give_back(buf, &spare);
     return err;
 }
 

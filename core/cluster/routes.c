@@ -11,12 +11,16 @@ void dz_routes_init(struct dz_routes *r, struct dz_nodes *nodes)
     r->nodes = nodes;
     pthread_rwlock_init(&r->lock, NULL);
     dz_smap_init(&r->by_id);
+    for (uint32_t i = 0; i < DZ_THREADS_MAX; i++)
+        dz_buf_init(&r->gathering[i].scratch);
 }
 
 void dz_routes_fini(struct dz_routes *r)
 {
     for (uint32_t i = 0; i < DZ_NODES_MAX / DZ_ROUTES_CHUNK; i++)
         dz_free(atomic_load_explicit(&r->chunks[i], memory_order_relaxed));
+    for (uint32_t i = 0; i < DZ_THREADS_MAX; i++)
+        dz_buf_fini(&r->gathering[i].scratch);
     dz_smap_fini(&r->by_id);
     pthread_rwlock_destroy(&r->lock);
     memset(r, 0, sizeof *r);
@@ -173,6 +177,24 @@ int dz_routes_gather(struct dz_routes *r, struct dz_thread *from, uint64_t peer,
     *late = !g->waits[place];
     g->waits[place] = true;
     return 0;
+}
+
+struct dz_buf *dz_routes_borrow(struct dz_routes *r, struct dz_thread *from, struct dz_buf *spare)
+{
+    if (from->index < DZ_THREADS_MAX)
+        return &r->gathering[from->index].scratch;
+    dz_buf_init(spare);
+    return spare;
+}
+
+void dz_routes_give_back(struct dz_buf *buf, const struct dz_buf *spare)
+{
+    if (buf != spare && buf->cap <= DZ_ROUTES_SCRATCH) {
+        dz_buf_clear(buf);
+        return;
+    }
+    dz_buf_fini(buf);
+    dz_buf_init(buf);
 }
 
 static void flush_one(struct dz_routes *r, uint64_t peer)

@@ -8,6 +8,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include "base/buf.h"
 #include "base/map.h"
 #include "net/transport.h"
 #include "proc/pid.h"
@@ -26,8 +27,10 @@ struct dz_gathering {
     uint32_t count;
     bool waits[DZ_ROUTES_GATHERED]; /* something of it is not written yet */
     uint64_t peers[DZ_ROUTES_GATHERED];
+    struct dz_buf scratch; /* see dz_routes_borrow */
     char pad[64];
 };
+#define DZ_ROUTES_SCRATCH 65536u /* a larger one is not kept */
 
 struct dz_routes {
     struct dz_nodes *nodes;
@@ -64,6 +67,9 @@ bool dz_routes_has_room(struct dz_routes *r, uint64_t peer, size_t len);
  * at the latest by dz_routes_flush at the end of the round. *late: something waits from now on that did not before. */
 int dz_routes_gather(struct dz_routes *r, struct dz_thread *from, uint64_t peer, uint64_t key, const void *data, size_t len,
                      unsigned flags, bool *late);
+/* An empty buffer to encode one message in, the thread's own if it has one, else `spare`; given back before the next is borrowed. */
+struct dz_buf *dz_routes_borrow(struct dz_routes *r, struct dz_thread *from, struct dz_buf *spare);
+void dz_routes_give_back(struct dz_buf *buf, const struct dz_buf *spare);
 /* The thread's own. */
 void dz_routes_flush(struct dz_routes *r, struct dz_thread *t);
 /* Whatever waits on any route. */

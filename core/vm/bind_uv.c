@@ -303,7 +303,7 @@ static int open_uv(lua_State *L)
         return 1;
     }
     struct dz_thread *t = dz_vm_thread(L);
-    if (dz_vm_shared_of(L)->simulated || !t->sched)
+    if (dz_vm_shared_of(L)->simulation || !t->sched)
         return dz_vm_raise(L, DZ_ESIMULATION, "luv is not available under the simulator");
     /* luv runs its callbacks on the coroutine that opened it: that must be the one that never ends. */
     lua_State *home = dz_vm_main(dz_vm_of(L));

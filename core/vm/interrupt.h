@@ -63,6 +63,7 @@ struct dz_interrupt {
     _Atomic bool force;
     /* The thread's own, read by its signal handler: */
     bool hooked;            /* the hook may be armed */
+    uint64_t counted_turn;  /* under a simulator: the turn in which instructions were last counted */
     void *volatile gate;    /* the frame of the last gate, */
     void *volatile resumed; /* and of the last one that errors do not jump across */
     struct dz_code code;    /* written before LOST */

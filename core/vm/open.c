@@ -2,6 +2,7 @@
 #include "vm/bind_cluster.h"
 #include "vm/bind_events.h"
 #include "vm/bind_log.h"
+#include "vm/bind_sim.h"
 #include "vm/bind_supervisor.h"
 #include "vm/bind_support.h"
 #include "vm/bind_uv.h"
@@ -13,7 +14,7 @@ void dz_vm_open_bindings(lua_State *L)
         dz_bind_process_open, dz_bind_send_open,       dz_bind_wait_open,     dz_bind_bond_open,
         dz_bind_name_open,    dz_bind_time_open,       dz_bind_behavior_open, dz_bind_start_open,
         dz_bind_support_open, dz_bind_supervisor_open, dz_bind_events_open,   dz_bind_cluster_open,
-        dz_bind_log_open,     dz_bind_uv_open,
+        dz_bind_log_open,     dz_bind_uv_open,      dz_bind_sim_open,
     };
     lua_newtable(L);
     for (size_t i = 0; i < sizeof openers / sizeof openers[0]; i++)

@@ -158,7 +158,7 @@ static void boot(lua_State *L, struct dz_vm *vm)
     lua_rawgeti(L, LUA_REGISTRYINDEX, vm->chunks);
     lua_pushcclosure(L, dz_dispatch_next, 1);
     lua_setfield(L, -2, "next");
-    lua_pushboolean(L, vm->shared->simulated);
+    lua_pushboolean(L, vm->shared->simulation != NULL);
     lua_setfield(L, -2, "simulated");
     lua_getfield(L, LUA_REGISTRYINDEX, "_LOADED");
     lua_pushvalue(L, -2);
@@ -184,12 +184,23 @@ static void make_error_meta(lua_State *L, struct dz_vm *vm)
     vm->error_meta = luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
+/* Compiled code depends on when it was compiled; math.random begins with the same numbers in every state. */
+static void be_simulated(lua_State *L, struct dz_vm *vm)
+{
+    luaJIT_setmode(L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);
+    lua_getglobal(L, "math");
+    lua_getfield(L, -1, "randomseed");
+    lua_pushnumber(L, (lua_Number)(dz_env_random(vm->shared->rt->env) >> 12));
+    lua_call(L, 1, 0);
+    lua_pop(L, 1);
+}
+
 static int setup(lua_State *L)
 {
     struct dz_vm *vm = lua_touserdata(L, 1);
     luaL_openlibs(L);
-    if (vm->shared->simulated)
-        luaJIT_setmode(L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);
+    if (vm->shared->simulation)
+        be_simulated(L, vm);
     vm->chunks = new_table(L);
     vm->functions = new_weak_table(L, "v");
     vm->numbers = new_weak_table(L, "k");
@@ -242,7 +253,7 @@ struct dz_vm *dz_vm_new(struct dz_thread *t, struct dz_vm_shared *shared)
         return NULL;
     }
     vm->idle_memory = vm->memory.used;
-    dz_memory_set_limit(&vm->memory, shared->simulated ? 0 : shared->memory_mb);
+    dz_memory_set_limit(&vm->memory, shared->simulation ? 0 : shared->memory_mb);
     atomic_store_explicit(&t->lua_bytes, vm->memory.used, memory_order_relaxed);
     dz_interrupt_open(vm);
     return vm;

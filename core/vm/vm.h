@@ -32,6 +32,22 @@ struct dz_vm;
 struct dz_sched;
 struct dz_selectors;
 
+/* What a simulator has to do with Lua code: `dozor.sim`. Called from turns. */
+struct dz_vm_simulation {
+    void *ctx;
+    uint64_t seed;
+    /* "storm", "calm" (all has healed), "settled" (long enough ago); a static text. */
+    const char *(*phase)(void *ctx);
+    /* A check was made known; its number. The text is copied. */
+    uint32_t (*check)(void *ctx, const char *name, size_t len);
+    /* It held, once more. */
+    void (*held)(void *ctx, uint32_t number);
+    /* It did not: the run has failed. */
+    void (*failed)(void *ctx, uint32_t number, const char *why, size_t len);
+    /* A line for the trace. */
+    void (*note)(void *ctx, const char *text, size_t len);
+};
+
 /* What all Lua states of a host share. Filled by the host before the first dz_vm_new, constant afterwards. */
 struct dz_vm_shared {
     struct dz_rt *rt;
@@ -40,7 +56,7 @@ struct dz_vm_shared {
     struct dz_selectors *selectors; /* locked inside; NULL: names of selector functions are not kept */
     _Atomic uint32_t generations;   /* of Lua states: function references name theirs */
     const char *script_dir;         /* package.path begins with it; NULL: none */
-    bool simulated;                 /* JIT off, time from env, no luv */
+    const struct dz_vm_simulation *simulation; /* not NULL: JIT off, time from env, no luv, runaway by count */
     uint64_t memory_mb;             /* soft limit of one state; 0: none */
     void *ctx;                      /* for the functions below */
     /* Is a native C behaviour of this name registered? NULL: there are none. Any thread. */

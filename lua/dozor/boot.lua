@@ -164,7 +164,14 @@ if core.simulated then
     if t ~= nil then error("os.time of a table is not available under the simulator", 2) end
     return math.floor(core.wall_ms() / 1000)
   end
+  local date = os.date
+  os.date = function(format, t) return date(format, t or os.time()) end
   os.clock = function() return core.now() / 1000 end
+  print = function(...)
+    local words = { ... }
+    for i = 1, select("#", ...) do words[i] = tostring(words[i]) end
+    core.sim_note(table.concat(words, "\t"))
+  end
   os.execute = refuse "os.execute"
   io.popen = refuse "io.popen"
 end

@@ -18,6 +18,7 @@ M.cluster = cluster
 M.global = require "dozor.global"
 M.log = require "dozor.log"
 M.json = require "dozor.json"
+M.sim = require "dozor.sim"
 M.on_event = events.on_event
 M.on_shutdown = events.on_shutdown
 

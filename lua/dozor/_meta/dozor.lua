@@ -10,6 +10,7 @@
 ---@field behaviors dozor.behaviors
 ---@field selectors dozor.selectors
 ---@field log dozor.log
+---@field sim dozor.sim
 ---@field json dozor.json lua-cjson; NaN and infinity become null, 64-bit cdata integers text
 ---@field uv table luv on this worker's loop: a callback is a turn of the process that passed it, may not wait, and its error ends that process; handles close with it
 local dozor = {}
@@ -346,7 +347,31 @@ function json.encode(value) end
 ---@return any
 function json.decode(text) end
 
+---What scripts and behaviours have to do with `dozor sim`. Under `run` and `up` nothing of it does anything.
+---@class dozor.sim
+local sim = {}
+
+---Where the run is: faults come, all have healed, or that was long enough ago for everything to have recovered; nil without a
+---simulator.
+---@return "storm"|"calm"|"settled"|nil
+function sim.phase() end
+
+---The seed of this run; nil without a simulator.
+---@return integer|nil
+function sim.seed() end
+
+---A line in the trace.
+---@param text any
+function sim.note(text) end
+
+---Something that must be true whenever all has settled, as seen from this node: `fn` runs again and again in a process of its own, and may
+---call others. The run fails when it raises, or returns false and why, or never returns.
+---@param name string
+---@param fn fun(): boolean?, string?
+---@param options? { always: boolean } in the storm, too
+function sim.check(name, fn, options) end
+
 dozor.behaviors, dozor.supervisor, dozor.selectors = behaviors, supervisor, selectors
-dozor.cluster, dozor.global, dozor.log, dozor.json = cluster, global, log, json
+dozor.cluster, dozor.global, dozor.log, dozor.json, dozor.sim = cluster, global, log, json, sim
 
 return dozor

@@ -28,7 +28,7 @@ static void a_simulated_host_has_none(void **state)
 {
     (void)state;
     struct machine *m = machine_new();
-    m->shared.simulated = true;
+    m->shared.simulation = &(struct dz_vm_simulation){.seed = 1};
     machine_run(m, "fails('not_in_simulation', core.open_uv)\n"
                    "local ok, e = pcall(require, 'luv') eq(ok, false) eq(e.code, 'not_in_simulation')");
     machine_delete(m);

@@ -12,6 +12,8 @@
 #include "base/assert.h"
 #include "base/err.h"
 #include "cluster/cluster.h"
+#include "host/carrier.h"
+#include "host/drive.h"
 #include "host/events.h"
 #include "host/plugin.h"
 #include "host/ports.h"
@@ -55,7 +57,8 @@ static int read_options(struct dz_host *host, const dz_host_options *o)
     if (!err && o->log_format)
         err = dz_host_settings_set(&host->settings, "log_format", o->log_format, &error);
     host->log_to = (struct dz_log_fd){ .fd = o->log_fd, .json = host->settings.log_json, .env = &host->env };
-    dz_log_init_fd(&host->log, &host->log_to, (enum dz_log_level)host->settings.log_level);
+    if (!host->driven)
+        dz_log_init_fd(&host->log, &host->log_to, (enum dz_log_level)host->settings.log_level);
     return err;
 }
 
@@ -85,13 +88,13 @@ static int init_sched(struct dz_host *host)
     struct dz_sched_options options = {
         .workers = (uint32_t)host->settings.workers,
         .spin_us = (uint32_t)host->settings.spin_us,
-        .threads = true,
+        .threads = !host->driven,
     };
     struct dz_guard_hooks guard;
     dz_host_fill_hooks(host, &hooks);
     dz_host_fill_guard(host, &guard);
     int err = dz_sched_init(&host->sched, &host->rt, &options, &hooks);
-    if (!err)
+    if (!err && !host->driven)
         dz_guard_enable(&host->sched, host->settings.max_turn_ms, &guard);
     return err;
 }
@@ -164,9 +167,22 @@ int dz_host_set_script_dir(struct dz_host *host, const char *dir)
     return DZ_OK;
 }
 
-static int host_init(struct dz_host *host, const dz_host_options *o)
+static void be_driven(struct dz_host *host, const struct dz_host_drive *drive)
+{
+    host->driven = true;
+    host->env = drive->env;
+    host->log = drive->log;
+    host->carrier = drive->carrier;
+    host->carrier_ctx = drive->carrier_ctx;
+    host->vm_shared.simulation = drive->simulation;
+}
+
+static int host_init(struct dz_host *host, const dz_host_options *o, const struct dz_host_drive *drive)
 {
     dz_env_system(&host->env);
+    host->carrier = &dz_carrier_uv;
+    if (drive)
+        be_driven(host, drive);
     pthread_mutex_init(&host->lock, NULL);
     pthread_cond_init(&host->changed, NULL);
     host->started_ns = dz_env_now_ns(&host->env);
@@ -193,6 +209,11 @@ static void host_delete(struct dz_host *host)
 
 int dz_host_new(dz_host **out, const dz_host_options *options)
 {
+    return dz_host_new_driven(out, options, NULL);
+}
+
+int dz_host_new_driven(dz_host **out, const dz_host_options *options, const struct dz_host_drive *drive)
+{
     dz_host_options o;
     dz_host_options_init(&o);
     if (options && (options->size == 0 || options->size > sizeof o))
@@ -202,7 +223,7 @@ int dz_host_new(dz_host **out, const dz_host_options *options)
     struct dz_host *host = dz_zalloc(1, sizeof *host);
     if (!host)
         return DZ_ENOMEM;
-    int err = host_init(host, &o);
+    int err = host_init(host, &o, drive);
     if (err) {
         host_delete(host);
         return err;

@@ -26,6 +26,7 @@
 #include "sup/driver.h"
 #include "vm/vm.h"
 
+struct dz_carrier;
 struct dz_cluster;
 
 enum dz_host_phase { DZ_HOST_NEW, DZ_HOST_RUNNING, DZ_HOST_FINISHED, DZ_HOST_JOINED };
@@ -46,6 +47,9 @@ struct dz_host {
     struct dz_desk desk;
     struct dz_halt halt;
     struct dz_join join;           /* system thread */
+    const struct dz_carrier *carrier;
+    void *carrier_ctx;
+    bool driven; /* drive.h */
     uint64_t started_ns;
     _Atomic uint64_t overflow_ns;  /* when mailbox_overflow was last told */
     uv_async_t interrupt;          /* on the system loop: dz_host_interrupt wakes it */

@@ -12,8 +12,8 @@
 #include "base/assert.h"
 #include "base/err.h"
 #include "cluster/cluster.h"
+#include "host/carrier.h"
 #include "host/host.h"
-#include "net/transport_uv.h"
 #include "proc/send.h"
 
 struct leaver {
@@ -97,7 +97,7 @@ static void tell_leavers(struct dz_join *j)
 static void transport_closed(void *ctx)
 {
     struct dz_join *j = ctx;
-    dz_transport_uv_delete(j->transport);
+    j->host->carrier->delete(j->transport);
     j->transport = NULL;
     j->state = DZ_JOIN_OFF;
     if (j->asked)
@@ -156,7 +156,7 @@ static int new_transport(struct dz_join *j, const struct dz_cluster_settings *s,
         .why_size = sizeof j->why,
     };
     j->why[0] = 0;
-    return dz_transport_uv_new(&j->transport, &config);
+    return h->carrier->make(h->carrier_ctx, &j->transport, &config);
 }
 
 static int start_cluster(struct dz_join *j, const struct dz_cluster_settings *s, const char **why)
@@ -177,9 +177,9 @@ static int start_cluster(struct dz_join *j, const struct dz_cluster_settings *s,
     };
     int err = dz_cluster_config_check(&config, why);
     if (!err)
-        err = dz_transport_uv_start(j->transport, j->node_id, incarnation);
+        err = h->carrier->start(j->transport, j->node_id, incarnation);
     if (!err)
-        err = dz_cluster_start(h->cluster, dz_transport_uv_base(j->transport), &config, first_exchange_done, j);
+        err = dz_cluster_start(h->cluster, h->carrier->base(j->transport), &config, first_exchange_done, j);
     return err;
 }
 
@@ -188,7 +188,7 @@ static void open_and_start(struct dz_join *j, const struct dz_cluster_settings *
 {
     const char *why = NULL;
     uint16_t bound = 0;
-    int err = dz_transport_uv_open(j->transport, &bound);
+    int err = j->host->carrier->open(j->transport, &bound);
     if (err) {
         snprintf(j->why, sizeof j->why, "%s:%u: %s", host, port, dz_err_text(err));
     } else {
@@ -201,7 +201,7 @@ static void open_and_start(struct dz_join *j, const struct dz_cluster_settings *
         return;
     j->failure = err;
     j->state = DZ_JOIN_LEAVING;
-    dz_transport_uv_close(j->transport, transport_closed, j);
+    j->host->carrier->close(j->transport, transport_closed, j);
 }
 
 static void start_with(struct dz_join *j, struct dz_thread *t, const struct dz_cluster_settings *s, struct dz_msg *msg)
@@ -247,7 +247,7 @@ void dz_join_start(struct dz_join *j, struct dz_thread *t, struct dz_msg *msg)
 static void cluster_stopped(void *ctx)
 {
     struct dz_join *j = ctx;
-    dz_transport_uv_close(j->transport, transport_closed, j);
+    j->host->carrier->close(j->transport, transport_closed, j);
 }
 
 static void leave(struct dz_thread *t, void *arg)

@@ -15,14 +15,13 @@
 #define DZ_JOIN_WHY_MAX 512u
 
 struct dz_host;
-struct dz_transport_uv;
 
 enum dz_join_state { DZ_JOIN_OFF, DZ_JOIN_STARTING, DZ_JOIN_ON, DZ_JOIN_LEAVING };
 
 struct dz_join {
     struct dz_host *host;
     enum dz_join_state state;
-    struct dz_transport_uv *transport;
+    void *transport; /* the host's carrier made it */
     char node_id[DZ_NODE_ID_MAX];
     struct dz_msg *asked;  /* CLUSTER_START, until it is answered */
     int failure;           /* what it is answered with once the transport is closed; 0: nothing went wrong */

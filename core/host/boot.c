@@ -96,6 +96,17 @@ static bool part(const struct dz_boot *boot, const char *key, const uint8_t **da
     return dz_read_find(boot->bytes.data, boot->bytes.len, key, &r) && dz_read_skip(&r, data, len) == DZ_OK;
 }
 
+static int check(struct dz_boot *boot)
+{
+    int err = dz_term_check(boot->bytes.data, boot->bytes.len, 0);
+    if (err)
+        return err;
+    bool whole = part(boot, "cluster", &boot->cluster, &boot->cluster_len) &&
+                 part(boot, "nodes", &boot->nodes, &boot->nodes_len);
+    part(boot, "supervisors", &boot->supervisors, &boot->supervisors_len);
+    return whole ? DZ_OK : DZ_EFORMAT;
+}
+
 int dz_boot_read(struct dz_boot *boot, int fd)
 {
     memset(boot, 0, sizeof *boot);
@@ -103,14 +114,15 @@ int dz_boot_read(struct dz_boot *boot, int fd)
     boot->bytes.limit = DZ_TERM_MAX_BYTES;
     int err = read_all(&boot->bytes, fd);
     close(fd);
-    if (!err)
-        err = dz_term_check(boot->bytes.data, boot->bytes.len, 0);
-    if (err)
-        return err;
-    bool whole = part(boot, "cluster", &boot->cluster, &boot->cluster_len) &&
-                 part(boot, "nodes", &boot->nodes, &boot->nodes_len);
-    part(boot, "supervisors", &boot->supervisors, &boot->supervisors_len);
-    return whole ? DZ_OK : DZ_EFORMAT;
+    return err ? err : check(boot);
+}
+
+int dz_boot_take(struct dz_boot *boot, struct dz_buf *bytes)
+{
+    memset(boot, 0, sizeof *boot);
+    boot->bytes = *bytes;
+    dz_buf_init(bytes);
+    return check(boot);
 }
 
 void dz_boot_fini(struct dz_boot *boot)

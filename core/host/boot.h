@@ -25,6 +25,8 @@ struct dz_boot {
 
 /* Reads all of the descriptor and closes it. The boot stays valid until dz_boot_fini. */
 int dz_boot_read(struct dz_boot *boot, int fd);
+/* The same from what dz_boot_write wrote; takes the buffer's memory. */
+int dz_boot_take(struct dz_boot *boot, struct dz_buf *bytes);
 void dz_boot_fini(struct dz_boot *boot);
 /* The launcher's side. `seeds`: all nodes. */
 int dz_boot_write(struct dz_buf *out, const struct dz_up_settings *up, size_t node);

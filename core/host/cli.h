@@ -33,6 +33,7 @@ struct dz_cli_command {
 extern const struct dz_cli_command dz_cli_run;
 extern const struct dz_cli_command dz_cli_up;
 extern const struct dz_cli_command dz_cli_check;
+extern const struct dz_cli_command dz_cli_sim;
 
 /* What the host options of the command line set, in the form another `dozor run` takes them. */
 struct dz_cli_host {

@@ -8,7 +8,7 @@
 #include "host/cli.h"
 #include "host/config.h"
 
-static const struct dz_cli_command *const commands[] = { &dz_cli_run, &dz_cli_up, &dz_cli_check };
+static const struct dz_cli_command *const commands[] = { &dz_cli_run, &dz_cli_up, &dz_cli_check, &dz_cli_sim };
 #define COMMANDS (sizeof commands / sizeof commands[0])
 
 static void help(void)

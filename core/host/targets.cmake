@@ -6,7 +6,7 @@ foreach(layer IN LISTS layers)
 endforeach()
 
 # The command line, which is the program's only; a library so that its files can be tested.
-set(cli cli.c cli_run.c cli_up.c cli_check.c boot.c launcher.c)
+set(cli cli.c cli_run.c cli_up.c cli_check.c cli_sim.c sim_run.c sim_node.c sim_same.c boot.c launcher.c)
 list(TRANSFORM cli PREPEND ${CMAKE_CURRENT_LIST_DIR}/)
 add_library(dz_cli STATIC ${cli})
 target_link_libraries(dz_cli PUBLIC dz_host)

@@ -55,7 +55,7 @@ static inline void fuzz_open(struct world *w)
 /* Whatever was said: the hosts go on, find each other again, and end clean. */
 static inline void fuzz_close(struct world *w)
 {
-    struct dz_cluster_candidate nodes[8];
+    struct dz_candidate nodes[8];
     for (int i = 0; i < 2; i++)
         w->hosts[i].rig.len = 0;
     world_run(w, 30);

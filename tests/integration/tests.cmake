@@ -1,5 +1,5 @@
 # Real nodes as OS processes, really hurt: each file of cases/ is a test.
-foreach(case failover freeze return nested slow joining partition crowd chaos remote hostile)
+foreach(case failover freeze return nested slow joining partition crowd chaos remote reach detect selectors versions workers hostile)
   add_test(NAME integration/${case}
     COMMAND dozor-bin run ${CMAKE_CURRENT_LIST_DIR}/run.lua ${case})
   set_tests_properties(integration/${case} PROPERTIES TIMEOUT 180 LABELS integration)

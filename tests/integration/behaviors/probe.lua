@@ -1,6 +1,6 @@
 --- probe.lua - a child whose life leaves a trace: a line in the ledger (the file DOZOR_LEDGER) when it begins and when it ends.
---- args: label, options { init_ms, init_error, end_ms, end_on (only on that node), trap }. Calls: "label", "get", "args", "node", { "echo", v },
---- { "make", bytes }, { "sleep", ms }; casts: "inc", "crash", "spin", "backtrack" (neither ends), { "stream", pid, bytes, ms }, { "exit", reason }, { "push", v }.
+--- args: label, options { init_ms, init_error, end_ms, end_on (only on that node), trap, crash_once }. Calls: "label", "get", "args", "node", { "echo", v },
+--- { "make", bytes }, { "sleep", ms }; casts: "inc", "crash", "spin", "backtrack" (neither ends), { "burn", ms }, { "stream", pid, bytes, ms }, { "exit", reason }, { "push", v }.
 
 local dozor = require "dozor"
 
@@ -23,6 +23,17 @@ function M.init(label, options)
     dozor.sleep(options.init_ms)
   end
   if options.init_error then error(options.init_error) end
+  if options.crash_once then
+    local mark = os.getenv "DOZOR_LEDGER" .. "." .. label
+    local file = io.open(mark)
+    if file then
+      file:close()
+      os.remove(mark)
+    else
+      io.open(mark, "w"):close()
+      dozor.cast(dozor.self(), "crash")
+    end
+  end
   note("start", label)
   return { label = label or false, options = options, count = 0, pushed = {} }
 end
@@ -47,6 +58,10 @@ function M.handle_cast(msg, state)
   if msg == "crash" then error("asked to crash") end
   if msg == "spin" then while true do end end
   if msg == "backtrack" then return (("a"):rep(40)):find(("a?"):rep(40) .. ("a"):rep(40) .. "b") end
+  if type(msg) == "table" and msg[1] == "burn" then
+    local till = dozor.now() + msg[2]
+    while dozor.now() < till do end
+  end
   if type(msg) == "table" and msg[1] == "stream" then
     local text, till = ("x"):rep(msg[3]), dozor.now() + msg[4]
     while dozor.now() < till do

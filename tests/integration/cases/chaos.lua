@@ -1,11 +1,11 @@
---- chaos.lua - random kills, freezes and returns over four nodes and fifty children; at the end what lives is what was wanted.
---- dozor run tests/integration/run.lua chaos "" SECONDS SEED
+--- chaos.lua - random kills, freezes, cuts and returns over four nodes and fifty children; at the end what lives is what was wanted.
+--- dozor run tests/integration/run.lua chaos "" SECONDS SEED     each of the three that long; by default 10 s
 
 local dozor = require "dozor"
 local proxy = require "harness.proxy"
 local specs = require "harness.specs"
 
-local SECONDS = 6
+local SECONDS = 10
 
 local function wanted()
   local labels = specs.labels(30)
@@ -35,10 +35,41 @@ local function crash_some(w)
   return "crashes on " .. node.name
 end
 
+--- A pair's link is cut, or falls silent, or both work again.
+local function cut_some(w, nodes)
+  local i = math.random(#nodes)
+  local one, other = nodes[i], nodes[i % #nodes + 1]
+  if not one.proxy or one.exit or other.exit then return "nothing" end
+  local policy = ({ "cut", "hole", "open", "open" })[math.random(4)]
+  proxy.set(w, one, other, policy)
+  return ("%s%s %s"):format(one.name, other.name, policy)
+end
+
+--- MiB that a node that was not started again has resident, and its processes.
+local function figures(node)
+  local pages = io.open("/proc/" .. node.os_pid .. "/statm"):read("*a"):match("^%d+ (%d+)")
+  return { mib = tonumber(pages) * 4096 / 1048576, processes = node:run("return #dozor.processes()"), runs = node.runs }
+end
+
+--- Sanitizers keep what was freed: there the figure says nothing.
+local function sanitized(node)
+  for line in io.lines("/proc/" .. node.os_pid .. "/maps") do
+    if line:find("libasan", 1, true) or line:find("libtsan", 1, true) then return true end
+  end
+  return false
+end
+
+local function memory_is_flat(w, node, before)
+  local after = figures(node)
+  w:log("%s: %.1f MiB before, %.1f MiB after", node.name, before.mib, after.mib)
+  if after.runs ~= before.runs or sanitized(node) then return end
+  w:ok(after.mib < before.mib + 24, "memory is flat")
+end
+
 --- One random deed; nodes that are down or frozen come back. The first node, the supervisor's, is only frozen shortly.
 local function deed(w, nodes, seconds)
   local node = nodes[math.random(2, #nodes)]
-  local what = math.random(6)
+  local what = math.random(8)
   if node.frozen then
     node:thaw()
     return "thaw " .. node.name
@@ -51,6 +82,8 @@ local function deed(w, nodes, seconds)
   elseif what <= 4 then
     node:freeze()
     return "freeze " .. node.name
+  elseif what <= 6 then
+    return cut_some(w, nodes)
   end
   return crash_some(w, seconds)
 end
@@ -58,7 +91,7 @@ end
 local function run(w, seconds, seed)
   seconds, seed = tonumber(seconds) or SECONDS, tonumber(seed) or os.time()
   w:log("%d s, seed %d", seconds, seed)
-  local nodes = { w:cluster({ "a", "b", "c", "d" }, { host_options = { "--log-level", "info" } }) }
+  local nodes = { w:cluster({ "a", "b", "c", "d" }, { proxied = true, host_options = { "--log-level", "info" } }) }
   for i, node in ipairs(nodes) do
     node.config.seeds = {}
     for j, other in ipairs(nodes) do
@@ -67,6 +100,7 @@ local function run(w, seconds, seed)
   end
   start(nodes[1])
   w:settled(wanted())
+  local before = figures(nodes[1])
   math.randomseed(seed)
   local deadline, deeds = dozor.now() + seconds * 1000, {}
   while dozor.now() < deadline do
@@ -78,6 +112,7 @@ local function run(w, seconds, seed)
     if node.frozen then node:thaw() end
     if node.exit then node:start(false) end
   end
+  for i, node in ipairs(nodes) do proxy.set(w, node, nodes[i % #nodes + 1], "open") end
   for _, node in ipairs(nodes) do node:joined() end
   w:log("%d deeds: %s", #deeds, table.concat(deeds, ", "))
   w:meshed(nodes, 90000)
@@ -87,6 +122,7 @@ local function run(w, seconds, seed)
   w:log("restarts %d, by node failure %d", stats.total_restarts, stats.node_failure_restarts)
   nodes[1]:run("dozor.supervisor.stop(S.sup)")
   w:equal(w:live(), {}, "live after stop")
+  memory_is_flat(w, nodes[1], before)
 end
 
 --- Every node owns a named tree with children on all; any node is hurt. A node that starts again starts its tree again.

@@ -71,7 +71,7 @@ void dz_unsent_free(struct dz_co *co)
 }
 
 /* The link holds all it may: the sender waits instead of losing the message. Takes it. */
-static int park_unsent(lua_State *L, struct dz_co *co, struct dz_msg **take, const struct named *n)
+static int park_unsent(lua_State *L, struct dz_co *co, struct dz_msg **take, const struct named *n, uint64_t until_ns)
 {
     size_t node_len = n ? n->node_len : 0, name_len = n ? n->name_len : 0;
     struct dz_unsent *u = dz_alloc(sizeof *u + node_len + name_len);
@@ -79,7 +79,7 @@ static int park_unsent(lua_State *L, struct dz_co *co, struct dz_msg **take, con
         dz_msg_free(*take);
         return dz_vm_raise(L, DZ_ENOMEM, "out of memory");
     }
-    *u = (struct dz_unsent){*take, node_len, name_len};
+    *u = (struct dz_unsent){*take, until_ns, node_len, name_len};
     if (n) {
         memcpy(u->text, n->node, node_len);
         memcpy(u->text + node_len, n->name, name_len);
@@ -143,12 +143,48 @@ void dz_unsent_give_up(struct dz_vm *vm, struct dz_co *co)
     dz_unsent_free(co);
 }
 
-static int resend(struct dz_vm *vm, struct dz_co *co, struct dz_unsent *u)
+/* The same for a question: it waits for room, then for the answer, both within its timeout. The wait for the answer has
+ * begun. */
+static int park_question(lua_State *L, struct dz_vm *vm, struct dz_msg **take, const struct named *n, uint64_t timeout)
+{
+    uint64_t now = dz_env_now_ns(vm->shared->rt->env);
+    dz_vm_wait_abandon(L);
+    return park_unsent(L, vm->running, take, n, timeout < DZ_INFINITY - now ? now + timeout : DZ_INFINITY);
+}
+
+static int send_unsent(struct dz_vm *vm, struct dz_unsent *u)
 {
     struct named n = {u->text + u->node_len, u->text, u->name_len, u->node_len};
-    if (u->msg->kind == DZ_MSG_REPLY)
-        return resend_reply(vm, co, u);
     return u->node_len ? send_named(vm, &n, &u->msg) : dz_send(vm->thread, &u->msg);
+}
+
+/* Asks again; the wait for the answer begins before, for it may be there at once. What hinders the question for good is its
+ * answer. */
+static void ask_again(struct dz_vm *vm, struct dz_co *co)
+{
+    struct dz_unsent *u = co->unsent;
+    struct dz_proc *p = co->proc;
+    struct dz_rt *rt = vm->shared->rt;
+    struct named n = {u->text + u->node_len, u->text, u->name_len, u->node_len};
+    struct dz_pid target = u->node_len ? someone_on(&rt->nodes, &n) : u->msg->to;
+    uint64_t ref = u->msg->ref, now = dz_env_now_ns(rt->env);
+    uint64_t left = u->until_ns == DZ_INFINITY ? DZ_INFINITY : u->until_ns > now ? u->until_ns - now : 0;
+    dz_wait_begin(vm, DZ_WAIT_REPLY, ref, left ? target : DZ_PID_NONE, left)->wants = DZ_WANTS_REPLY;
+    int err = left ? send_unsent(vm, u) : 0;
+    if (err == DZ_EOVERLOADED) {
+        p->wait->answered = true; /* nobody has to hear that it is given up */
+        dz_unsent_wait(vm);
+        return;
+    }
+    struct dz_msg *failure = err ? dz_send_make_error(target, p->pid, ref, err, NULL) : NULL;
+    if (failure)
+        dz_process_deliver(vm->thread, p, failure);
+    dz_unsent_free(co);
+}
+
+static int resend(struct dz_vm *vm, struct dz_co *co, struct dz_unsent *u)
+{
+    return u->msg->kind == DZ_MSG_REPLY ? resend_reply(vm, co, u) : send_unsent(vm, u);
 }
 
 void dz_unsent_wait(struct dz_vm *vm)
@@ -158,13 +194,17 @@ void dz_unsent_wait(struct dz_vm *vm)
 
 bool dz_unsent_retry(struct dz_vm *vm, struct dz_co *co)
 {
-    if (resend(vm, co, co->unsent) != DZ_EOVERLOADED) {
+    bool asks = co->unsent->msg->kind == DZ_MSG_CALL;
+    if (!asks && resend(vm, co, co->unsent) != DZ_EOVERLOADED) {
         dz_unsent_free(co);
         return true;
     }
     vm->running = co;
     vm->current = co->proc;
-    dz_unsent_wait(vm);
+    if (asks)
+        ask_again(vm, co);
+    else
+        dz_unsent_wait(vm);
     vm->running = NULL;
     vm->current = NULL;
     dz_process_rest(vm->thread, co->proc);
@@ -215,7 +255,7 @@ static int one_way(lua_State *L, enum dz_msg_kind kind)
     bool abroad = far || !dz_nodes_is_self(&vm->shared->rt->nodes, to.node);
     int err = far ? send_named(vm, &n, &m) : dz_send(vm->thread, &m);
     if (err == DZ_EOVERLOADED && abroad && vm->running && lua_isyieldable(L))
-        return park_unsent(L, vm->running, &m, far ? &n : NULL);
+        return park_unsent(L, vm->running, &m, far ? &n : NULL, DZ_INFINITY);
     if (err)
         dz_msg_free(m);
     return far ? 0 : dz_wait_after_send(L, vm, to);
@@ -251,6 +291,8 @@ static int ask_named(lua_State *L, const struct named *n, struct dz_msg **take, 
     int err = send_named(vm, n, take);
     if (!err)
         return dz_vm_park(L);
+    if (err == DZ_EOVERLOADED && m->kind == DZ_MSG_CALL)
+        return park_question(L, vm, take, n, timeout);
     dz_vm_wait_abandon(L);
     dz_msg_free(*take);
     *take = NULL;
@@ -267,7 +309,10 @@ static int ask_here(lua_State *L, struct dz_vm *vm, struct dz_msg **take, uint64
     m->from = vm->current->pid;
     m->ref = dz_rt_next_ref(vm->shared->rt);
     dz_wait_begin(vm, DZ_WAIT_REPLY, m->ref, m->to, timeout)->wants = DZ_WANTS_REPLY;
+    bool abroad = !dz_nodes_is_self(&vm->shared->rt->nodes, m->to.node);
     int err = dz_send(vm->thread, take);
+    if (err == DZ_EOVERLOADED && abroad)
+        return park_question(L, vm, take, NULL, timeout);
     return err ? dz_wait_not_sent(L, take, err) : dz_wait_park(L);
 }
 

@@ -303,8 +303,9 @@ static int refuse_wait(lua_State *L)
     bool handover = vm->running->self_ending;
     if (p->wait)
         dz_process_unwait(vm->thread, p);
+    const struct dz_unsent *unsent = vm->running->unsent;
+    vm->running->refused = !handover || (unsent && unsent->msg->kind == DZ_MSG_CALL);
     dz_unsent_give_up(vm, vm->running);
-    vm->running->refused = !handover;
     vm->running->wants = DZ_WANTS_NOTHING;
     return 0;
 }

@@ -53,9 +53,10 @@ enum dz_wants {
 };
 
 /* One pooled coroutine. */
-/* A SEND, CAST or REPLY for another node whose link is full: its sender is parked until it went out. */
+/* A SEND, CAST, CALL or REPLY for another node whose link is full: its sender is parked until it went out. */
 struct dz_unsent {
     struct dz_msg *msg;
+    uint64_t until_ns; /* of a CALL: its timeout */
     size_t node_len; /* 0: msg->to says where; else to a name on a node */
     size_t name_len;
     char text[]; /* node, name */

@@ -230,21 +230,24 @@ local function a_burst(w)
   for i = 1, 2 do w:equal(#({ a, b })[i]:events("node_down"), 0, "node_down") end
 end
 
---- Answers of 1 MB to a hundred callers at once.
-local function great_answers(w)
+--- Questions or answers of 1 MB, of a hundred callers at once: more than a link holds.
+local function great_calls(w, question)
   local a, b = w:cluster { "a", "b" }
   local pid = spawn(a, "far", b)
   w:equal(a:run([[
-    local pid, done, bad = ..., 0, nil
+    local pid, size = ...
+    local done, bad = 0, nil
+    local text = ("x"):rep(1000000)
+    local question = size == "great" and { "echo", text } or { "make", 1000000 }
     for i = 1, 100 do
       dozor.spawn(function()
-        local ok, back = pcall(dozor.call, pid, { "make", 1000000 }, 60000)
+        local ok, back = pcall(dozor.call, pid, question, 60000)
         if not ok or #back ~= 1000000 then bad = tostring(back) end
         done = done + 1
       end)
     end
     wait_until(function() return done == 100 end, 70000)
-    return bad or "none" ]], pid), "none", "calls that failed")
+    return bad or "none" ]], pid, question), "none", "calls that failed")
   for i = 1, 2 do w:equal(#({ a, b })[i]:events("node_down"), 0, "node_down") end
 end
 
@@ -320,7 +323,8 @@ return {
   { name = "values survive, also 10 MB of them", fn = values },
   { name = "order between two processes", fn = order },
   { name = "a burst beyond what a link holds is slowed down, not lost", fn = a_burst },
-  { name = "answers of 1 MB to a hundred callers at once", fn = great_answers },
+  { name = "answers of 1 MB to a hundred callers at once", fn = function(w) great_calls(w, "small") end },
+  { name = "questions of 1 MB, too", fn = function(w) great_calls(w, "great") end },
   { name = "answers for a stopped peer wait until it reads again", fn = answers_for_a_stopped_peer },
   { name = "a stopped peer costs bounded memory and nobody else's time", fn = a_stopped_peer },
 }

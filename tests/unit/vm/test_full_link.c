@@ -5,9 +5,13 @@
 
 #define CALLER "caller@10.0.0.2:4000"
 
-/* The other node: takes replies while `full` is false, and small ones of those that cannot wait at any time. */
+/* The other node: takes replies and answers calls while `full` is false, and takes replies of those that cannot wait at any
+ * time. */
 struct wire {
     bool full;
+    unsigned refusals; /* after so many it is not full any more; 0: never */
+    bool gone;         /* instead of not being full */
+    unsigned calls;
     uint32_t node;
     unsigned refused;
     unsigned replies;
@@ -16,16 +20,28 @@ struct wire {
     char text[256];
 };
 
+static int answer(struct wire *w, struct dz_thread *t, struct dz_msg **msg)
+{
+    struct dz_msg *m = *msg;
+    w->calls++;
+    assert_int_equal(dz_send_reply(t, m->to, m->from, m->ref, m->data, m->len), 0);
+    dz_msg_free(m);
+    *msg = NULL;
+    return 0;
+}
+
 static int take(void *ctx, struct dz_thread *from, struct dz_msg **msg)
 {
     struct wire *w = ctx;
     struct dz_msg *m = *msg;
-    (void)from;
-    assert_int_equal(m->kind, DZ_MSG_REPLY);
-    if (w->full && (m->flags & DZ_MSG_PATIENT)) {
-        w->refused++;
-        return DZ_EOVERLOADED;
+    bool can_be_refused = m->kind == DZ_MSG_CALL || (m->flags & DZ_MSG_PATIENT);
+    if (w->full && can_be_refused) {
+        w->full = ++w->refused != w->refusals;
+        return !w->full && w->gone ? DZ_ENOCONNECTION : DZ_EOVERLOADED;
     }
+    if (m->kind == DZ_MSG_CALL)
+        return answer(w, from, msg);
+    assert_int_equal(m->kind, DZ_MSG_REPLY);
     w->replies++;
     w->errors += (m->flags & DZ_MSG_FAILED) != 0;
     w->bytes = m->len;
@@ -177,6 +193,69 @@ static void where_one_cannot_wait_the_reply_is_sent_without_patience(void **stat
     end(m);
 }
 
+static int take_named(void *ctx, struct dz_thread *from, const char *node, size_t node_len, const char *name, size_t name_len,
+                      struct dz_msg **msg)
+{
+    struct wire *w = ctx;
+    assert_memory_equal(node, CALLER, node_len);
+    assert_memory_equal(name, "there", name_len);
+    (*msg)->to = (struct dz_pid){w->node, 9, 1};
+    return take(ctx, from, msg);
+}
+
+static void a_call_waits_for_room_and_then_for_its_answer(void **state)
+{
+    struct wire w;
+    struct machine *m = far_machine(&w);
+    (void)state;
+    m->rt.ports.wire_named = take_named;
+    w.refusals = 5;
+    machine_run(m, "eq(dozor.call('<" CALLER "/1.9.1>', 'x', 1000), 'x')");
+    assert_int_equal(w.refused, 5);
+    w.full = true;
+    w.refusals = 9;
+    machine_run(m, "eq(dozor.call({ name = 'there', node = '" CALLER "' }, { 1, 2 }), { 1, 2 })");
+    assert_int_equal(w.refused, 9);
+    assert_int_equal(w.calls, 2);
+    end(m);
+}
+
+static void a_call_that_finds_no_room_in_time_times_out(void **state)
+{
+    struct wire w;
+    struct machine *m = far_machine(&w);
+    (void)state;
+    uint64_t before = m->now_ns;
+    machine_run(m, "local e = fails('timeout', dozor.call, '<" CALLER "/1.9.1>', 'x', 50)\n"
+                   "eq(e.timeout_ms, 50) eq(e.dest, '<" CALLER "/1.9.1>')");
+    assert_true(m->now_ns - before >= 50000000u && m->now_ns - before < 60000000u);
+    assert_int_equal(w.calls, 0);
+    end(m);
+}
+
+static void a_call_whose_node_is_lost_meanwhile_says_so(void **state)
+{
+    struct wire w;
+    struct machine *m = far_machine(&w);
+    (void)state;
+    w.refusals = 3;
+    w.gone = true;
+    machine_run(m, "local e = fails('noconnection', dozor.call, '<" CALLER "/1.9.1>', 'x')\n"
+                   "eq(e.dest, '<" CALLER "/1.9.1>')");
+    end(m);
+}
+
+static void a_process_that_waits_for_room_can_be_killed(void **state)
+{
+    struct wire w;
+    struct machine *m = far_machine(&w);
+    (void)state;
+    machine_run(m, "local pid = dozor.spawn(function() dozor.call('<" CALLER "/1.9.1>', 'x', 'infinity') end)\n"
+                   "dozor.sleep(10) dozor.kill(pid) eq(dozor.alive(pid), false)");
+    assert_int_equal(w.calls, 0);
+    end(m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -185,6 +264,10 @@ int main(void)
         cmocka_unit_test(a_caller_hears_when_the_process_ends_before_its_answer_went_out),
         cmocka_unit_test(an_answer_nobody_waits_for_any_more_is_dropped),
         cmocka_unit_test(where_one_cannot_wait_the_reply_is_sent_without_patience),
+        cmocka_unit_test(a_call_waits_for_room_and_then_for_its_answer),
+        cmocka_unit_test(a_call_that_finds_no_room_in_time_times_out),
+        cmocka_unit_test(a_call_whose_node_is_lost_meanwhile_says_so),
+        cmocka_unit_test(a_process_that_waits_for_room_can_be_killed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -58,7 +58,7 @@ enum dz_msg_flag {
 
 /* `code` of a REPLY to a supervisor: the value is the pid of a process made for it that does not know it yet. It ends when
  * the supervisor is gone before it takes the reply. */
-#define DZ_REPLY_CHILD 1u
+#define DZ_REPLY_CHILD 2u
 
 /* How a process ended, for its supervisor. */
 enum dz_exit_how {

@@ -112,7 +112,9 @@ static bool start_succeeded(struct dz_thread *t, struct dz_supervisor *s, struct
     struct dz_read r;
     uint64_t ref;
     dz_read_init(&r, m->data, m->len);
-    if (dz_read_pid_of(&r, &rt->nodes, &started.pid) || dz_pid_is_none(started.pid)) {
+    if (m->code == DZ_REPLY_STARTED && !(m->flags & DZ_MSG_WIRE)) {
+        started.pid = m->from;
+    } else if (dz_read_pid_of(&r, &rt->nodes, &started.pid) || dz_pid_is_none(started.pid)) {
         if (p->adopt)
             bad_start_function(s, p);
         else

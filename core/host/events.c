@@ -244,6 +244,12 @@ static int subscribe(struct dz_thread *t, struct hub *h, const struct dz_msg *m)
     return DZ_OK;
 }
 
+/* Pairs with the acquire of whoever makes events. */
+static void tell_emitters(struct dz_thread *t, const struct hub *h)
+{
+    atomic_store_explicit(&t->rt->events_unheard, dz_list_empty(&h->subscribers), memory_order_release);
+}
+
 static void take_request(struct dz_thread *t, struct hub *h, const struct dz_msg *m)
 {
     struct dz_pid self = h->native->proc.pid;
@@ -256,6 +262,7 @@ static void take_request(struct dz_thread *t, struct hub *h, const struct dz_msg
             drop_subscriber(t, h, s);
         err = DZ_OK;
     }
+    tell_emitters(t, h);
     if (err)
         dz_send_error(t, self, m->from, m->ref, err, NULL);
     else
@@ -269,6 +276,7 @@ static void take_down(struct dz_thread *t, struct hub *h, const struct dz_msg *m
         if (s->ref == m->ref)
             drop_subscriber(t, h, s);
     }
+    tell_emitters(t, h);
 }
 
 /* --- the native --- */
@@ -325,6 +333,7 @@ int dz_events_start(struct dz_thread *t)
         return err;
     }
     t->rt->events = n->proc.pid;
+    tell_emitters(t, h);
     struct dz_pid owner;
     return dz_names_register(&t->rt->names, &t->rt->table, DZ_EVENTS_NAME, sizeof DZ_EVENTS_NAME - 1, t->rt->events,
                              &owner);

@@ -103,6 +103,9 @@ struct dz_rt {
     struct dz_ports ports;
     struct dz_pid system; /* the host's service process on the system thread; takes the REQUESTs of request.h */
     struct dz_pid events; /* the event hub */
+    /* It has no subscriber: what is not said is not missed. It clears this before it answers the first one (release; emitters
+     * acquire), so who subscribed sees all that comes then. */
+    _Atomic bool events_unheard;
     _Atomic uint64_t next_ref; /* numbers for refs: unique in this host */
     pthread_mutex_t natives_lock;
     struct dz_list natives_free;   /* type-stable struct dz_native */

@@ -22,25 +22,37 @@ void dz_spec_reader_init(struct dz_spec_reader *x, struct dz_spec_error *error)
     x->error = error;
 }
 
-static size_t enter(struct dz_spec_reader *x, const char *text)
+/* Every field of every child comes by here: a long path loses its end. */
+static void append(struct dz_spec_reader *x, const char *text, size_t len)
 {
-    size_t mark = strlen(x->path);
-    snprintf(x->path + mark, sizeof x->path - mark, "%s", text);
-    return mark;
+    size_t at = strlen(x->path), room = sizeof x->path - 1 - at;
+    if (len > room)
+        len = room;
+    memcpy(x->path + at, text, len);
+    x->path[at + len] = 0;
 }
 
 size_t dz_spec_reader_enter(struct dz_spec_reader *x, const char *key, size_t len)
 {
-    char text[64];
-    snprintf(text, sizeof text, "%s%.*s", x->path[0] ? "." : "", (int)(len < 48 ? len : 48), key);
-    return enter(x, text);
+    size_t mark = strlen(x->path);
+    const char *end = memchr(key, 0, len < 48 ? len : 48);
+    if (mark > 0)
+        append(x, ".", 1);
+    append(x, key, end ? (size_t)(end - key) : len < 48 ? len : 48);
+    return mark;
 }
 
 size_t dz_spec_reader_enter_index(struct dz_spec_reader *x, uint32_t index)
 {
-    char text[16];
-    snprintf(text, sizeof text, "[%u]", index);
-    return enter(x, text);
+    char text[12];
+    size_t mark = strlen(x->path), at = sizeof text;
+    text[--at] = ']';
+    do
+        text[--at] = (char)('0' + index % 10);
+    while (index /= 10);
+    text[--at] = '[';
+    append(x, text + at, sizeof text - at);
+    return mark;
 }
 
 void dz_spec_reader_leave(struct dz_spec_reader *x, size_t mark)

@@ -40,9 +40,14 @@ local function visit(name, where, way, seen)
   seen[name], way[#way] = false, nil
 end
 
+--- Can the child lead to another spec? Most cannot, and there may be very many of them.
+local function leads_on(child)
+  if type(child) ~= "table" then return false end
+  return child.supervisor ~= nil or type(child.behavior) == "string" and registry.known_spec(child.behavior) ~= nil
+end
+
 --- A child's own field is told, not one of the specs behind it.
 local function walk_child(child, field, where, way, seen)
-  if type(child) ~= "table" then return end
   local function at(name)
     return where or { field = (field == "" and "" or field .. ".") .. name, child_id = child.id }
   end
@@ -55,10 +60,14 @@ function walk(spec, field, where, way, seen)
   local prefix = field == "" and "" or field .. "."
   if type(spec.children) == "table" then
     for i, child in pairs(spec.children) do
-      walk_child(child, ("%schildren[%s]"):format(prefix, tostring(i)), where, way, seen)
+      if leads_on(child) then
+        walk_child(child, ("%schildren[%s]"):format(prefix, tostring(i)), where, way, seen)
+      end
     end
   end
-  walk_child(spec.child_template, prefix .. "child_template", where, way, seen)
+  if leads_on(spec.child_template) then
+    walk_child(spec.child_template, prefix .. "child_template", where, way, seen)
+  end
 end
 
 --- Raises invalid_spec for supervisor specs that name each other in a circle. Functions are not asked: they may end it; how deep
@@ -85,7 +94,7 @@ end
 ---@return any
 function M.prepare_child(child)
   local copy = child_to_send(child)
-  if type(child) == "table" then walk_child(child, "", nil, {}, {}) end
+  if leads_on(child) then walk_child(child, "", nil, {}, {}) end
   return copy
 end
 

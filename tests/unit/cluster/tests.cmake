@@ -7,6 +7,6 @@ function(dz_cluster_test)
   endforeach()
 endfunction()
 
-dz_cluster_test(cluster events exchange globals globals_ask globals_table mesh places remote remote_serve router sessions view)
+dz_cluster_test(cluster events exchange globals globals_ask globals_table mesh place_ports places remote remote_serve router sessions view)
 target_compile_definitions(test_cluster_mesh PRIVATE MEM_HOSTS=50 WORLD_HOSTS=50)
 dz_unit_test(cluster config detector envelope frames membership membership_query node placement routes)

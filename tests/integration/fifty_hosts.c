@@ -142,6 +142,7 @@ static double mesh(int count)
     dz_host *hosts[HOSTS];
     dz_process pids[HOSTS];
     dz_answer *joined[HOSTS];
+    memset(pids, 0, sizeof pids);
     for (int i = 0; i < count; i++) {
         hosts[i] = new_host();
         joined[i] = dz_answer_new();

@@ -154,6 +154,7 @@ static void a_suspect_that_others_still_hear_is_apart_until_it_is_back(void **st
     assert_false(b->apart);
     dz_membership_reached(&s.m, "b@h:2", 5, 7, 100, 2500);
     assert_true(b->apart);
+    take(&s);
     dz_membership_heard(&s.m, 1, 2600);
     dz_membership_tick(&s.m, 2600);
     take(&s);

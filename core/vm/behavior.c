@@ -77,12 +77,6 @@ static int read_file(const char *path, uint8_t **data, size_t *len)
     return err;
 }
 
-static int hash(struct dz_behavior *e)
-{
-    unsigned len = sizeof e->hash;
-    return EVP_Digest(e->source, e->source_len, e->hash, &len, EVP_sha256(), NULL) == 1 ? 0 : DZ_ENOMEM;
-}
-
 /* An entry that has taken the source. */
 static int make(const char *path, uint8_t **source, size_t len, struct dz_behavior **out)
 {
@@ -94,12 +88,12 @@ static int make(const char *path, uint8_t **source, size_t len, struct dz_behavi
     e->source = *source;
     e->source_len = len;
     *source = NULL;
-    int err = e->path ? hash(e) : DZ_ENOMEM;
-    if (err)
+    if (!e->path) {
         delete (e);
-    else
-        *out = e;
-    return err;
+        return DZ_ENOMEM;
+    }
+    *out = e;
+    return 0;
 }
 
 static int load(const char *path, struct dz_behavior **out)
@@ -117,7 +111,7 @@ static int load_embedded(const char *name, struct dz_behavior **out)
 {
     char key[NAME_MAX_LEN + 16];
     snprintf(key, sizeof key, "behaviors/%s", name);
-    const struct dz_embedded *found = dz_embedded_find(key);
+    const struct dz_embedded *found = dz_embedded_find(dz_embedded_sources, key);
     if (!found)
         return DZ_ENOBEHAVIOR;
     char path[PATH_ROOM];
@@ -275,13 +269,26 @@ uint32_t dz_behaviors_thread(struct dz_behaviors *b, const char *name, size_t le
     return thread;
 }
 
+/* Only other nodes ask for it, so a node without any never wakes the crypto library for it. */
+static bool has_hash(struct dz_behavior *e)
+{
+    unsigned len = sizeof e->hash;
+    if (e->kind == DZ_BEHAVIOR_FILE && !e->hashed)
+        e->hashed = EVP_Digest(e->source, e->source_len, e->hash, &len, EVP_sha256(), NULL) == 1;
+    return e->hashed;
+}
+
 bool dz_behaviors_hash(struct dz_behaviors *b, const char *name, size_t len, uint8_t out[DZ_BEHAVIOR_HASH])
 {
-    const struct dz_behavior *e;
-    if (!name || dz_behaviors_find(b, name, len, &e) || e->kind != DZ_BEHAVIOR_FILE)
+    struct dz_behavior *e = NULL;
+    if (!name)
         return false;
-    memcpy(out, e->hash, DZ_BEHAVIOR_HASH);
-    return true;
+    pthread_mutex_lock(&b->lock);
+    bool found = find_locked(b, name, len, &e) == 0 && has_hash(e);
+    if (found)
+        memcpy(out, e->hash, DZ_BEHAVIOR_HASH);
+    pthread_mutex_unlock(&b->lock);
+    return found;
 }
 
 void dz_behaviors_each(struct dz_behaviors *b, void (*visit)(void *ctx, const char *name, size_t len),

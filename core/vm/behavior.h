@@ -25,7 +25,8 @@ struct dz_behavior {
     char *path; /* where it was found, for messages and tracebacks; "=[builtin]/..." when embedded */
     uint8_t *source;
     size_t source_len;
-    uint8_t hash[DZ_BEHAVIOR_HASH]; /* SHA-256 of source */
+    uint8_t hash[DZ_BEHAVIOR_HASH]; /* SHA-256 of source, */
+    bool hashed;                    /* once somebody has asked for it; under the lock */
     uint32_t thread;
     uint32_t generation;
     bool registered; /* by register(); else found by its name */

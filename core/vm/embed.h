@@ -1,5 +1,5 @@
 /* embed.h - the Lua sources inside the binary: lua/dozor as modules, behaviors/ as built-in behaviours.
- * Owns:    the bytes (constant; written by embed.cmake).
+ * Owns:    the bytes (constant; written by embed.cmake and embed_compile).
  * Threads: any. */
 #ifndef DZ_VM_EMBED_H
 #define DZ_VM_EMBED_H
@@ -15,11 +15,13 @@ struct dz_embedded {
 };
 
 extern const struct dz_embedded dz_embedded_sources[];
+/* The modules once more, as the LuaJIT of the build compiled them. */
+extern const struct dz_embedded dz_embedded_code[];
 
 /* NULL when there is none. */
-static inline const struct dz_embedded *dz_embedded_find(const char *name)
+static inline const struct dz_embedded *dz_embedded_find(const struct dz_embedded *list, const char *name)
 {
-    for (const struct dz_embedded *e = dz_embedded_sources; e->name; e++) {
+    for (const struct dz_embedded *e = list; e->name; e++) {
         if (strcmp(e->name, name) == 0)
             return e;
     }

@@ -91,7 +91,12 @@ bool dz_vm_idle(struct dz_vm *vm)
 static int search_embedded(lua_State *L)
 {
     const char *name = luaL_checkstring(L, 1);
-    const struct dz_embedded *e = strncmp(name, "behaviors/", 10) ? dz_embedded_find(name) : NULL;
+    const struct dz_embedded *code = dz_embedded_find(dz_embedded_code, name);
+    if (code && luaL_loadbuffer(L, (const char *)code->data, code->len, code->path) == 0)
+        return 1;
+    lua_settop(L, 1); /* compiled by a LuaJIT of another version */
+    const struct dz_embedded *e =
+        strncmp(name, "behaviors/", 10) ? dz_embedded_find(dz_embedded_sources, name) : NULL;
     if (!e) {
         lua_pushfstring(L, "\n\tno module '%s' inside dozor", name);
         return 1;

@@ -3,6 +3,7 @@
 #include <unistd.h>
 #include "machine.h"
 #include "term/read.h"
+#include "vm/embed.h"
 #include "vm/state.h"
 
 static void an_idle_state_gives_its_garbage_back(void **state)
@@ -124,6 +125,30 @@ static void modules_are_looked_for_beside_the_script_first(void **state)
     machine_delete(m);
 }
 
+/* The searcher would take the sources if it were not so, and nobody would notice but the clock. */
+static void every_embedded_module_is_there_compiled_and_loads(void **state)
+{
+    (void)state;
+    struct machine *m = machine_new();
+    lua_State *L = dz_vm_main(machine_vm(m, 1));
+    int modules = 0;
+    for (const struct dz_embedded *e = dz_embedded_sources; e->name; e++) {
+        if (strncmp(e->path, "[dozor]/", 8) != 0)
+            continue;
+        const struct dz_embedded *code = dz_embedded_find(dz_embedded_code, e->name);
+        assert_non_null(code);
+        assert_string_equal(code->path, e->path);
+        assert_int_equal(code->data[0], LUA_SIGNATURE[0]);
+        assert_int_equal(luaL_loadbuffer(L, (const char *)code->data, code->len, code->path), 0);
+        lua_Debug where;
+        assert_int_equal(lua_getinfo(L, ">S", &where), 1);
+        assert_string_equal(where.short_src, e->path);
+        modules++;
+    }
+    assert_true(modules > 10);
+    machine_delete(m);
+}
+
 static void the_embedded_modules_come_first_and_others_are_told_to_be_missing(void **state)
 {
     (void)state;
@@ -155,6 +180,7 @@ int main(void)
         cmocka_unit_test(the_scripts_message_has_its_path_and_arguments),
         cmocka_unit_test(under_the_simulator_nothing_comes_from_outside),
         cmocka_unit_test(modules_are_looked_for_beside_the_script_first),
+        cmocka_unit_test(every_embedded_module_is_there_compiled_and_loads),
         cmocka_unit_test(the_embedded_modules_come_first_and_others_are_told_to_be_missing),
         cmocka_unit_test(a_state_made_anew_on_a_worker_works_like_the_first),
     };

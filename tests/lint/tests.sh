@@ -1,6 +1,7 @@
 #!/bin/sh
 # tests.sh SOURCE_DIR - every file of the core has its unit tests: core/LAYER/FILE.c is mirrored by
-# tests/unit/LAYER/test_FILE.c, which is registered in tests.cmake beside it. host/main.c is only main().
+# tests/unit/LAYER/test_FILE.c, which is registered in tests.cmake beside it. host/main.c is only main(); what the build's tool
+# vm/embed_compile.c writes is looked at by test_vm.c.
 set -u
 cd "$1" || exit 2
 bad=0
@@ -9,7 +10,7 @@ for file in core/*/*.c; do
     layer=$(basename "$(dirname "$file")")
     name=$(basename "$file" .c)
     test=tests/unit/$layer/test_$name.c
-    [ "$layer/$name" = host/main ] && continue
+    [ "$layer/$name" = host/main ] || [ "$layer/$name" = vm/embed_compile ] && continue
     if [ ! -f "$test" ]; then
         echo "$file has no $test"
         bad=1

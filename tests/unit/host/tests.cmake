@@ -1,5 +1,5 @@
-set(host_tests api api_answer api_events boot cbehavior cli cli_check cli_run cli_up config config_read config_up cprocess cselector desk events halt host join launcher
-  plugin ports script service threads values)
+set(host_tests api api_answer api_events boot carrier cbehavior cli cli_check cli_run cli_sim cli_up config config_read config_up cprocess cselector desk events halt host join launcher
+  plugin ports script service sim_node sim_run sim_same threads values)
 dz_unit_test(host ${host_tests})
 foreach(file ${host_tests})
   target_link_libraries(test_host_${file} PRIVATE dz_cli ${DOZOR_LUA_LIBRARIES})

@@ -243,3 +243,70 @@ describe("arguments of the calls", function()
     S.stop(sup)
   end)
 end)
+
+describe("every field with a value of every other type", function()
+  local VALUES = { number = 5.5, string = "\1no such word", boolean = true, list = { 1 }, map = { zz = 1 }, fn = function() end }
+
+  --- Every value but those named in `except` must be refused: the field told, the child told, nothing started.
+  local function each_wrong(field, except, spec_with)
+    for kind, value in pairs(VALUES) do
+      if not except:find(kind, 1, true) then
+        local spec, child_id = spec_with(value)
+        local err = refused(spec, "invalid_spec")
+        truthy(tostring(err.field):find(field, 1, true), ("%s with a %s: the field told is %s"):format(field, kind, tostring(err.field)))
+        equal(err.child_id, child_id)
+      end
+    end
+  end
+
+  --- field -> what it may be, or what is refused with another code
+  local of_child = { args = "list", name = "string", global = "string", restart = "", node_selector = "fn", shutdown_timeout = "number",
+    start_timeout = "number", mailbox_limit = "", significant = "boolean", backoff = "" }
+  local inside_child = { ["backoff.initial_ms"] = "number", ["backoff.max_ms"] = "number", ["backoff.factor"] = "number",
+    ["backoff.jitter"] = "", ["backoff.reset_after_ms"] = "number", ["mailbox_limit.messages"] = "", ["mailbox_limit.bytes"] = "",
+    ["node_selector.node"] = "", ["node_selector.selector"] = "string" }
+  local what = { behavior = "string list map", supervisor = "string", start = "fn" }
+  local of_supervisor = { strategy = "", node_selector = "fn", children = "", child_template = "", restart_intensity = "", auto_shutdown = "",
+    name = "string", global = "string", on_supervisor_loss = "" }
+  local inside_supervisor = { ["restart_intensity.max_restarts"] = "", ["restart_intensity.within_ms"] = "number" }
+
+  local function inner(path, value, base)
+    local outer, field = path:match("^(.-)%.(.*)$")
+    local t = { [field] = value }
+    if outer == "backoff" and field ~= "initial_ms" then t.initial_ms = 1 end
+    base[outer] = t
+    return base
+  end
+
+  for field, except in pairs(of_child) do
+    it("of a child: " .. field, function()
+      each_wrong(field, except, function(v) return { children = { child { [field] = v } } }, "kid" end)
+    end)
+  end
+  for path, except in pairs(inside_child) do
+    it("of a child: " .. path, function()
+      each_wrong(path, except, function(v) return { children = { inner(path, v, child()) } }, "kid" end)
+    end)
+  end
+  for field, except in pairs(what) do
+    it("of a child: " .. field, function()
+      each_wrong(field, except, function(v) return { children = { { id = "kid", [field] = v } } }, "kid" end)
+    end)
+  end
+  it("of a child: id", function()
+    each_wrong("id", "string", function(v) return { children = { { id = v, behavior = B } } } end)
+  end)
+  for field, except in pairs(of_supervisor) do
+    it("of a supervisor: " .. field, function()
+      each_wrong(field, except, function(v)
+        if field == "child_template" then return { strategy = "simple_one_for_one", child_template = v } end
+        return { [field] = v }
+      end)
+    end)
+  end
+  for path, except in pairs(inside_supervisor) do
+    it("of a supervisor: " .. path, function()
+      each_wrong(path, except, function(v) return inner(path, v, { children = {} }) end)
+    end)
+  end
+end)

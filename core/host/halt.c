@@ -316,7 +316,9 @@ static void print_reason(const uint8_t *reason, size_t len)
 
 void dz_halt_script_done(struct dz_halt *s, struct dz_thread *t, const uint8_t *reason, size_t len)
 {
+    pthread_mutex_lock(&s->lock);
     s->script_done = true;
+    pthread_mutex_unlock(&s->lock);
     if (is_text(reason, len, "normal") || is_text(reason, len, "shutdown")) {
         dz_halt_check(s, t);
         return;

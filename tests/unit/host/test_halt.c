@@ -172,13 +172,21 @@ static void what_is_spawned_while_all_are_stopped_ends_too(void **state)
     assert_int_equal(dz_host_process_count(f->host), 0);
 }
 
+static bool script_is_done(struct dz_halt *halt)
+{
+    pthread_mutex_lock(&halt->lock);
+    bool done = halt->script_done;
+    pthread_mutex_unlock(&halt->lock);
+    return done;
+}
+
 static void a_cluster_keeps_the_host_up_and_is_left_before_the_end(void **state)
 {
     struct hosted *f = *state;
     dz_reader value;
     assert_int_equal(hosted_join(f, "a", "", &value), 0);
     hosted_run_script(f, "");
-    while (!f->host->halt.script_done)
+    while (!script_is_done(&f->host->halt))
         hosted_sync(f);
     assert_false(dz_halt_begun(&f->host->halt));
     assert_int_equal(hosted_wait(f, dz_host_cluster_stop(f->host, dz_answer_done, f->answer), NULL), 0);

@@ -342,17 +342,6 @@ static void describe(struct dz_thread *t, struct dz_proc *p, const char **behavi
 
 static const struct dz_proc_kind c_kind = { .name = "c", .run = run, .dispose = dispose, .describe = describe };
 
-static void refuse(struct dz_thread *t, struct dz_slot *slot, struct dz_msg *msg, int err)
-{
-    struct dz_buf buf;
-    struct dz_build b;
-    dz_buf_init(&buf);
-    dz_build_init(&b, &buf);
-    dz_error_build(&b, err, NULL);
-    dz_process_refuse(t, slot, msg, buf.data, dz_build_done(&b) ? 0 : buf.len);
-    dz_buf_fini(&buf);
-}
-
 void dz_cbehavior_spawn(struct dz_host *host, struct dz_thread *t, struct dz_slot *slot, struct dz_msg *msg,
                         const dz_native_behavior *behavior, const char *name, size_t len)
 {
@@ -363,7 +352,7 @@ void dz_cbehavior_spawn(struct dz_host *host, struct dz_thread *t, struct dz_slo
     int err = c ? dz_spawn_unpack(&t->rt->nodes, msg, &s) : DZ_ENOMEM;
     if (err) {
         dz_free(c);
-        refuse(t, slot, msg, err);
+        dz_process_refuse_with(t, slot, msg, err, NULL);
         return;
     }
     c->host = host;

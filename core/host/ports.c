@@ -61,17 +61,6 @@ static void global_end(void *ctx, struct dz_thread *t, struct dz_pid pid)
     dz_cluster_global_end(host->cluster, t, pid);
 }
 
-static void refuse_spawn(struct dz_thread *t, struct dz_slot *slot, struct dz_msg *msg, int err)
-{
-    struct dz_buf buf;
-    struct dz_build b;
-    dz_buf_init(&buf);
-    dz_build_init(&b, &buf);
-    dz_error_build(&b, err, NULL);
-    dz_process_refuse(t, slot, msg, buf.data, dz_build_done(&b) ? 0 : buf.len);
-    dz_buf_fini(&buf);
-}
-
 /* DZ_ESUPERSEDED: a newer copy of this path exists, the process must not be made. */
 static int note_placement(struct dz_host *host, const struct dz_spawn *s, struct dz_pid pid)
 {
@@ -88,7 +77,7 @@ static void spawn(void *ctx, struct dz_thread *t, struct dz_slot *slot, struct d
     if (!err && s.what != DZ_SPAWN_SUPERVISOR)
         err = note_placement(host, &s, msg->to);
     if (err) {
-        refuse_spawn(t, slot, msg, err);
+        dz_process_refuse_with(t, slot, msg, err, NULL);
         return;
     }
     const dz_native_behavior *native =

@@ -104,6 +104,15 @@ void dz_process_refuse(struct dz_thread *t, struct dz_slot *slot, struct dz_msg 
     dz_msg_free(spawn);
 }
 
+void dz_process_refuse_with(struct dz_thread *t, struct dz_slot *slot, struct dz_msg *spawn, int err, const char *message)
+{
+    struct dz_pid pid = spawn->to;
+    dz_names_end(&t->rt->names, &t->rt->table, slot);
+    if (spawn->ref)
+        dz_send_error(t, pid, spawn->from, spawn->ref, err, message);
+    dz_msg_free(spawn);
+}
+
 static void end_untaken_child(struct dz_thread *t, const struct dz_msg *m)
 {
     struct dz_read r;

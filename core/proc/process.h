@@ -111,6 +111,8 @@ void dz_process_started(struct dz_thread *t, struct dz_proc *p);
 /* A spawn that never became a process (unknown behaviour, name taken, ...): answers with the error table, frees the slot and
  * the message. */
 void dz_process_refuse(struct dz_thread *t, struct dz_slot *slot, struct dz_msg *spawn, const uint8_t *error, size_t len);
+/* The same with the table {code=, message=}; message NULL takes the code's text. */
+void dz_process_refuse_with(struct dz_thread *t, struct dz_slot *slot, struct dz_msg *spawn, int err, const char *message);
 
 /* --- arrival: called by send and by the inbox --- */
 

@@ -276,17 +276,6 @@ static struct dz_supervisor *supervisor_new(struct dz_driver *d, const struct dz
     return s;
 }
 
-static void refuse(struct dz_thread *t, struct dz_slot *slot, struct dz_msg *m, int err, const char *message)
-{
-    struct dz_buf buf;
-    struct dz_build b;
-    dz_buf_init(&buf);
-    dz_build_init(&b, &buf);
-    dz_error_build(&b, err, message);
-    dz_process_refuse(t, slot, m, buf.data, buf.len);
-    dz_buf_fini(&buf);
-}
-
 static void refuse_spec(struct dz_thread *t, struct dz_slot *slot, struct dz_msg *m, const struct dz_spec_error *error)
 {
     struct dz_buf buf;
@@ -294,7 +283,7 @@ static void refuse_spec(struct dz_thread *t, struct dz_slot *slot, struct dz_msg
     if (dz_spec_error_encode(error, &buf) == 0)
         dz_process_refuse(t, slot, m, buf.data, buf.len);
     else
-        refuse(t, slot, m, error->code, NULL);
+        dz_process_refuse_with(t, slot, m, error->code, NULL);
     dz_buf_fini(&buf);
 }
 
@@ -310,7 +299,7 @@ static void born(struct dz_driver *d, struct dz_thread *t, struct dz_slot *slot,
         if (s)
             supervisor_delete(s);
         dz_msg_free(first);
-        refuse(t, slot, m, DZ_ENOMEM, NULL);
+        dz_process_refuse_with(t, slot, m, DZ_ENOMEM, NULL);
         return;
     }
     first->code = DZ_REQ_TICK;
@@ -343,7 +332,7 @@ void dz_driver_spawn(struct dz_driver *d, struct dz_thread *t, struct dz_slot *s
     struct dz_spec_error error;
     int err = dz_spawn_unpack(&d->rt->nodes, m, &spawn);
     if (err || !spawn.spec) {
-        refuse(t, slot, m, DZ_EFORMAT, NULL);
+        dz_process_refuse_with(t, slot, m, DZ_EFORMAT, NULL);
         return;
     }
     if (levels_of(&spawn.path) > DZ_SUP_LEVELS_MAX) {

@@ -479,12 +479,6 @@ void dz_vm_spawn(struct dz_thread *t, struct dz_slot *slot, struct dz_msg *msg)
             resolve_early(t->vm, p, held);
         return;
     }
-    struct dz_buf buf;
-    struct dz_build b;
     dz_free(p);
-    dz_buf_init(&buf);
-    dz_build_init(&b, &buf);
-    dz_error_build(&b, t->vm ? DZ_ENOMEM : DZ_ENOBEHAVIOR, NULL);
-    dz_process_refuse(t, slot, msg, buf.data, buf.len);
-    dz_buf_fini(&buf);
+    dz_process_refuse_with(t, slot, msg, t->vm ? DZ_ENOMEM : DZ_ENOBEHAVIOR, NULL);
 }

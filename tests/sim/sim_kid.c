@@ -220,24 +220,13 @@ static int find_behavior(const struct dz_str *name)
     return -1;
 }
 
-static void refuse_unknown(struct dz_thread *t, struct dz_slot *slot, struct dz_msg *msg)
-{
-    struct dz_buf buf;
-    struct dz_build b;
-    dz_buf_init(&buf);
-    dz_build_init(&b, &buf);
-    dz_error_build(&b, DZ_ENOBEHAVIOR, NULL);
-    dz_process_refuse(t, slot, msg, buf.data, buf.len);
-    dz_buf_fini(&buf);
-}
-
 void sim_kid_spawn(struct sim_life *l, struct dz_thread *t, struct dz_slot *slot, struct dz_msg *msg,
                    const struct dz_spawn *s)
 {
     int behavior = find_behavior(&s->name);
     struct dz_pid from = msg->from, pid = msg->to, owner;
     if (behavior < 0) {
-        refuse_unknown(t, slot, msg);
+        dz_process_refuse_with(t, slot, msg, DZ_ENOBEHAVIOR, NULL);
         return;
     }
     struct kid *k = dz_zalloc_must(1, sizeof *k);

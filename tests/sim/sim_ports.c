@@ -45,17 +45,6 @@ static void global_end(void *ctx, struct dz_thread *t, struct dz_pid pid)
     dz_cluster_global_end(life_of(ctx)->cluster, t, pid);
 }
 
-static void refuse(struct dz_thread *t, struct dz_slot *slot, struct dz_msg *msg, int err)
-{
-    struct dz_buf buf;
-    struct dz_build b;
-    dz_buf_init(&buf);
-    dz_build_init(&b, &buf);
-    dz_error_build(&b, err, NULL);
-    dz_process_refuse(t, slot, msg, buf.data, buf.len);
-    dz_buf_fini(&buf);
-}
-
 static int note_placement(struct sim_life *l, const struct dz_spawn *s, struct dz_pid pid)
 {
     if (!s->path.s || !s->epoch.s)
@@ -75,7 +64,7 @@ static void spawn(void *ctx, struct dz_thread *t, struct dz_slot *slot, struct d
     if (!err)
         err = s.what == DZ_SPAWN_BEHAVIOR ? note_placement(l, &s, msg->to) : DZ_ENOBEHAVIOR;
     if (err)
-        refuse(t, slot, msg, err);
+        dz_process_refuse_with(t, slot, msg, err, NULL);
     else
         sim_kid_spawn(l, t, slot, msg, &s);
 }

@@ -142,6 +142,16 @@ static inline void hosted_free(struct hosted *f)
     free(f);
 }
 
+/* One that does not run yet and knows a behaviour of the test's. */
+static inline struct hosted *hosted_setup_with(void **state, const char *name, const dz_native_behavior *behavior)
+{
+    struct hosted *f = hosted_empty();
+    *state = f;
+    hosted_make(f);
+    assert_int_equal(dz_host_register_behavior(f->host, name, behavior), 0);
+    return f;
+}
+
 /* A host that does not run yet. */
 static inline int hosted_setup_new(void **state)
 {
@@ -195,6 +205,18 @@ static inline int hosted_spawn(struct hosted *f, const char *behavior, const cha
     if (!err)
         assert_true(dz_reader_process(&value, out));
     return err;
+}
+
+/* An `ear` whose mailbox has no room for anything. */
+static inline dz_process hosted_deaf_ear(struct hosted *f)
+{
+    dz_spawn_options options = { .max_bytes = 1 };
+    dz_reader value;
+    dz_process ear;
+    hosted_value(f, "{}");
+    assert_int_equal(hosted_wait(f, dz_host_spawn(f->host, "ear", f->b, &options, dz_answer_done, f->answer), &value), 0);
+    assert_true(dz_reader_process(&value, &ear));
+    return ear;
 }
 
 static inline dz_process hosted_ear(struct hosted *f)

@@ -1,14 +1,5 @@
 /* test_api.c - the C API: behaviours in C, questions, monitors, events, selectors, several hosts. */
-#include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-#include <cmocka.h>
-
-#include "dozor.h"
+#include "hosted.h"
 
 /* --- a behaviour: keeps a number --- */
 
@@ -60,12 +51,6 @@ static const dz_native_behavior keeper = {
 
 /* --- a host for each test --- */
 
-struct fixture {
-    dz_host *host;
-    dz_builder *b;
-    dz_answer *answer;
-};
-
 static int prefer_first(void *ctx, const dz_reader *nodes, const char *child_id, char *out, size_t size)
 {
     dz_reader list = *nodes, id;
@@ -85,60 +70,34 @@ static int asked;
 
 static int setup(void **state)
 {
-    struct fixture *f = calloc(1, sizeof *f);
-    dz_host_options options;
-    dz_host_options_init(&options);
-    options.workers = 2;
-    options.log_level = "off";
-    assert_int_equal(dz_host_new(&f->host, &options), 0);
-    assert_int_equal(dz_host_register_behavior(f->host, "keeper", &keeper), 0);
+    struct hosted *f = hosted_setup_with(state, "keeper", &keeper);
     assert_string_equal(dz_error_name(dz_host_register_behavior(f->host, "keeper", &keeper)), "exists");
     asked = 0;
     assert_int_equal(dz_host_register_selector(f->host, "first", prefer_first, &asked), 0);
-    assert_int_equal(dz_host_start(f->host), 0);
-    f->b = dz_builder_new();
-    f->answer = dz_answer_new();
-    *state = f;
-    return 0;
+    return dz_host_start(f->host);
 }
 
-static int teardown(void **state)
+static int spawn(struct hosted *f, const char *behavior, const char *name, dz_process *out)
 {
-    struct fixture *f = *state;
-    dz_answer_delete(f->answer);
-    dz_builder_delete(f->b);
-    dz_host_free(f->host);
-    free(f);
-    return 0;
+    return hosted_spawn(f, behavior, "{}", name, out);
 }
 
-static int spawn(struct fixture *f, const char *behavior, const char *name, dz_process *out)
-{
-    dz_spawn_options options = { .name = name };
-    dz_reader value;
-    assert_int_equal(dz_host_spawn(f->host, behavior, NULL, &options, dz_answer_done, f->answer), 0);
-    int err = dz_answer_wait(f->answer, &value);
-    if (!err)
-        assert_true(dz_reader_process(&value, out));
-    return err;
-}
-
-static int call(struct fixture *f, dz_process to, const char *text, uint64_t timeout_ms, dz_reader *value)
+static int call(struct hosted *f, dz_process to, const char *text, uint64_t timeout_ms, dz_reader *value)
 {
     dz_builder_clear(f->b);
     dz_builder_string(f->b, text);
-    assert_int_equal(dz_host_call(f->host, to, f->b, timeout_ms, dz_answer_done, f->answer), 0);
-    return dz_answer_wait(f->answer, value);
+    return hosted_wait(f, dz_host_call(f->host, to, f->b, timeout_ms, dz_answer_done, f->answer), value);
 }
 
 static void a_c_process_answers_casts_and_calls_in_order(void **state)
 {
-    struct fixture *f = *state;
+    struct hosted *f = *state;
     dz_process p;
     dz_reader value;
     int64_t n = 0;
     assert_int_equal(spawn(f, "keeper", "k", &p), 0);
     assert_true(dz_process_equal(dz_host_whereis(f->host, "k"), p));
+    dz_builder_clear(f->b);
     dz_builder_int(f->b, 42);
     assert_int_equal(dz_host_cast(f->host, p, f->b), 0);
     assert_int_equal(call(f, p, "get", 5000, &value), 0);
@@ -150,7 +109,7 @@ static void a_c_process_answers_casts_and_calls_in_order(void **state)
 
 static void every_call_ends_with_the_error_it_should(void **state)
 {
-    struct fixture *f = *state;
+    struct hosted *f = *state;
     dz_process p, none;
     assert_int_equal(spawn(f, "keeper", "k", &p), 0);
     assert_string_equal(dz_error_name(call(f, p, "what", 5000, NULL)), "unhandled_call");
@@ -163,12 +122,11 @@ static void every_call_ends_with_the_error_it_should(void **state)
 
 static void a_taken_name_and_a_failing_init_refuse_the_start(void **state)
 {
-    struct fixture *f = *state;
+    struct hosted *f = *state;
     dz_process p, other;
     assert_int_equal(spawn(f, "keeper", "k", &p), 0);
     assert_int_not_equal(spawn(f, "keeper", "k", &other), 0);
-    dz_builder_array(f->b, 1);
-    dz_builder_string(f->b, "x");
+    hosted_value(f, "{ \"x\" }");
     assert_int_equal(dz_host_spawn(f->host, "keeper", f->b, NULL, dz_answer_done, f->answer), 0);
     assert_string_equal(dz_error_name(dz_answer_wait(f->answer, NULL)), "init_failed");
     assert_int_equal(dz_host_process_count(f->host), 1);
@@ -176,48 +134,22 @@ static void a_taken_name_and_a_failing_init_refuse_the_start(void **state)
 
 /* --- monitors and events --- */
 
-struct seen {
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    int count;
-    char last[128];
-};
-
-#define SEEN_INIT { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER }
-
-static void note(struct seen *s, const dz_reader *value)
-{
-    pthread_mutex_lock(&s->lock);
-    s->count++;
-    dz_reader_print(value, s->last, sizeof s->last);
-    pthread_cond_signal(&s->changed);
-    pthread_mutex_unlock(&s->lock);
-}
-
-static void await(struct seen *s, int count)
-{
-    pthread_mutex_lock(&s->lock);
-    while (s->count < count)
-        pthread_cond_wait(&s->changed, &s->lock);
-    pthread_mutex_unlock(&s->lock);
-}
-
 static void on_down(void *ctx, dz_process process, const dz_reader *reason)
 {
     (void)process;
-    note(ctx, reason);
+    seen_value(ctx, reason);
 }
 
 static void on_event(void *ctx, const dz_reader *event)
 {
     dz_reader type;
     if (dz_reader_find(event, "type", &type))
-        note(ctx, &type);
+        seen_value(ctx, &type);
 }
 
 static void a_monitor_fires_once_with_the_reason(void **state)
 {
-    struct fixture *f = *state;
+    struct hosted *f = *state;
     struct seen seen = SEEN_INIT;
     dz_process p;
     uint64_t first, second;
@@ -230,65 +162,45 @@ static void a_monitor_fires_once_with_the_reason(void **state)
     dz_builder_string(f->b, "enough");
     assert_int_equal(dz_host_end(f->host, p, f->b, 5000, dz_answer_done, f->answer), 0);
     assert_int_equal(dz_answer_wait(f->answer, NULL), 0);
-    await(&seen, 1);
+    seen_await(&seen, 1);
     assert_non_null(strstr(seen.last, "enough"));
     assert_int_equal(dz_host_monitor(f->host, p, on_down, &seen, NULL), 0);
-    await(&seen, 2);
+    seen_await(&seen, 2);
     assert_non_null(strstr(seen.last, "noproc"));
     assert_false(dz_host_demonitor(f->host, first));
 }
 
-static void build_spec(dz_builder *b)
-{
-    dz_builder_clear(b);
-    dz_builder_map(b, 2);
-    dz_builder_string(b, "node_selector");
-    dz_builder_map(b, 1);
-    dz_builder_string(b, "selector");
-    dz_builder_string(b, "first");
-    dz_builder_string(b, "children");
-    dz_builder_array(b, 1);
-    dz_builder_map(b, 3);
-    dz_builder_string(b, "id");
-    dz_builder_string(b, "k");
-    dz_builder_string(b, "behavior");
-    dz_builder_string(b, "keeper");
-    dz_builder_string(b, "name");
-    dz_builder_string(b, "k");
-}
+static const char spec[] = "{ node_selector = { selector = \"first\" },"
+                           "  children = { { id = \"k\", behavior = \"keeper\", name = \"k\" } } }";
 
 static void a_supervisor_asks_the_c_selector_and_its_events_are_seen(void **state)
 {
-    struct fixture *f = *state;
+    struct hosted *f = *state;
     struct seen seen = SEEN_INIT;
     dz_subscription *subscription;
+    dz_process sup;
     const char *types[] = { "child_started", "child_restarted" };
     assert_int_equal(dz_host_subscribe(f->host, types, 2, false, on_event, &seen, &subscription), 0);
-    build_spec(f->b);
-    assert_int_equal(dz_host_start_supervisor(f->host, f->b, dz_answer_done, f->answer), 0);
-    assert_int_equal(dz_answer_wait(f->answer, NULL), 0);
-    await(&seen, 1);
+    assert_int_equal(hosted_supervise(f, spec, &sup), 0);
+    seen_await(&seen, 1);
     assert_string_equal(seen.last, "\"child_started\"");
     assert_int_equal(asked, 1);
     call(f, dz_host_whereis(f->host, "k"), "crash", 5000, NULL);
-    await(&seen, 2);
+    seen_await(&seen, 2);
     assert_string_equal(seen.last, "\"child_restarted\"");
     dz_host_unsubscribe(f->host, subscription);
 }
 
 static void a_spec_that_is_wrong_is_refused_with_its_error(void **state)
 {
-    struct fixture *f = *state;
-    dz_builder_map(f->b, 1);
-    dz_builder_string(f->b, "childern");
-    dz_builder_array(f->b, 0);
-    assert_int_equal(dz_host_start_supervisor(f->host, f->b, dz_answer_done, f->answer), 0);
-    assert_string_equal(dz_error_name(dz_answer_wait(f->answer, NULL)), "invalid_spec");
+    struct hosted *f = *state;
+    dz_process sup;
+    assert_string_equal(dz_error_name(hosted_supervise(f, "{ childern = {} }", &sup)), "invalid_spec");
 }
 
 static void questions_left_open_are_answered_when_the_host_stops(void **state)
 {
-    struct fixture *f = *state;
+    struct hosted *f = *state;
     dz_process p;
     assert_int_equal(spawn(f, "keeper", NULL, &p), 0);
     dz_builder_clear(f->b);
@@ -302,7 +214,7 @@ static void questions_left_open_are_answered_when_the_host_stops(void **state)
 
 static void hosts_in_one_program_know_nothing_of_each_other(void **state)
 {
-    struct fixture *f = *state;
+    struct hosted *f = *state;
     dz_host *hosts[4];
     dz_process p;
     assert_int_equal(spawn(f, "keeper", "k", &p), 0);
@@ -318,7 +230,7 @@ static void hosts_in_one_program_know_nothing_of_each_other(void **state)
 
 static void a_builder_that_is_not_one_value_is_refused(void **state)
 {
-    struct fixture *f = *state;
+    struct hosted *f = *state;
     dz_process p;
     assert_int_equal(spawn(f, "keeper", NULL, &p), 0);
     dz_builder_clear(f->b);
@@ -328,7 +240,7 @@ static void a_builder_that_is_not_one_value_is_refused(void **state)
     assert_int_not_equal(dz_host_send(f->host, p, f->b), 0);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, hosted_teardown)
 
 int main(void)
 {

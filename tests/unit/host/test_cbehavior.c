@@ -94,11 +94,8 @@ static const dz_native_behavior bare = { .size = sizeof bare, .init = all_init }
 
 static int setup(void **state)
 {
-    struct hosted *f = hosted_empty();
-    *state = f;
-    hosted_make(f);
+    struct hosted *f = hosted_setup_with(state, "all", &all);
     frees = 0;
-    assert_int_equal(dz_host_register_behavior(f->host, "all", &all), 0);
     assert_int_equal(dz_host_register_behavior(f->host, "bare", &bare), 0);
     return dz_host_start(f->host);
 }

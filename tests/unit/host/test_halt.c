@@ -51,11 +51,7 @@ static const dz_native_behavior witness = {
 
 static int setup(void **state)
 {
-    struct hosted *f = hosted_empty();
-    *state = f;
-    hosted_make(f);
-    assert_int_equal(dz_host_register_behavior(f->host, "witness", &witness), 0);
-    return dz_host_start(f->host);
+    return dz_host_start(hosted_setup_with(state, "witness", &witness)->host);
 }
 
 static dz_process start_witness(struct hosted *f, const char *name)

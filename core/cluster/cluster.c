@@ -254,6 +254,9 @@ static void hear(struct dz_cluster *c)
 static void tick_membership(struct dz_cluster *c, uint64_t late_ms)
 {
     uint64_t now_ms = dz_cluster_now(c);
+    uint64_t overrun = dz_routes_take_overrun(&c->routes);
+    if (overrun)
+        dz_membership_broken(&c->membership, overrun, "overloaded", now_ms);
     if (late_ms >= STALL_MS)
         dz_membership_stalled(&c->membership, late_ms, now_ms);
     hear(c);

@@ -19,6 +19,8 @@ int dz_frame_send(struct dz_frame_out *f, struct dz_routes *routes, uint64_t pee
     int err = dz_build_done(&f->build);
     if (!err)
         err = dz_routes_send(routes, peer, DZ_CLUSTER_KEY, f->buf.data, f->buf.len, DZ_SEND_RESERVED);
+    if (err == DZ_EOVERLOADED)
+        dz_routes_note_overrun(routes, peer);
     dz_frame_drop(f);
     return err;
 }

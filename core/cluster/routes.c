@@ -236,10 +236,22 @@ void dz_routes_broadcast(struct dz_routes *r, uint64_t except, uint64_t key, con
     pthread_rwlock_rdlock(&r->lock);
     while (r->transport && dz_smap_next(&r->by_id, &it, &id, &value)) {
         uint64_t peer = dz_routes_get(r, (uint32_t)((uintptr_t)value - 1));
-        if (peer && peer != except)
-            (void)r->transport->ops->send(r->transport, peer, key, data, len, DZ_SEND_RESERVED);
+        if (peer && peer != except &&
+            r->transport->ops->send(r->transport, peer, key, data, len, DZ_SEND_RESERVED) == DZ_EOVERLOADED)
+            dz_routes_note_overrun(r, peer);
     }
     pthread_rwlock_unlock(&r->lock);
+}
+
+/* Should two sessions be overrun at once, the later one counts; the other one is found by the next frame that has no room. */
+void dz_routes_note_overrun(struct dz_routes *r, uint64_t peer)
+{
+    atomic_store_explicit(&r->overrun, peer, memory_order_relaxed);
+}
+
+uint64_t dz_routes_take_overrun(struct dz_routes *r)
+{
+    return atomic_exchange_explicit(&r->overrun, 0, memory_order_relaxed);
 }
 
 uint32_t dz_routes_list(struct dz_routes *r, uint64_t **peers)

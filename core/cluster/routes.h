@@ -40,6 +40,7 @@ struct dz_routes {
     struct dz_transport *transport;
     struct dz_smap by_id; /* node id -> index + 1, of present routes */
     _Atomic uint64_t sent;
+    _Atomic uint64_t overrun; /* a session that had no room for a frame that must not be lost; 0: none */
     struct dz_gathering gathering[DZ_THREADS_MAX]; /* each its thread's own */
 };
 
@@ -61,8 +62,6 @@ uint64_t dz_routes_get(const struct dz_routes *r, uint32_t index);
 int dz_routes_find(struct dz_routes *r, const char *id, size_t len, uint32_t *index);
 int dz_routes_send(struct dz_routes *r, uint64_t peer, uint64_t key, const void *data, size_t len,
                    unsigned flags);
-/* Whether a send of that size without DZ_SEND_RESERVED would be taken now. */
-bool dz_routes_has_room(struct dz_routes *r, uint64_t peer, size_t len);
 /* The same for a thread that may send more in this round: written at once when nothing else runs there, else with what follows,
  * at the latest by dz_routes_flush at the end of the round. *late: something waits from now on that did not before. */
 int dz_routes_gather(struct dz_routes *r, struct dz_thread *from, uint64_t peer, uint64_t key, const void *data, size_t len,
@@ -74,7 +73,13 @@ void dz_routes_give_back(struct dz_buf *buf, const struct dz_buf *spare);
 void dz_routes_flush(struct dz_routes *r, struct dz_thread *t);
 /* Whatever waits on any route. */
 void dz_routes_flush_all(struct dz_routes *r);
-/* To every open route but the one of `except`; what cannot be sent is left out. */
+/* Whether a send of that size without DZ_SEND_RESERVED would be taken now. */
+bool dz_routes_has_room(struct dz_routes *r, uint64_t peer, size_t len);
+/* A frame with DZ_SEND_RESERVED found no room: what the nodes know of each other is no longer the same, so the session must end.
+ * Any thread. take: the system thread; the session, once, or 0. */
+void dz_routes_note_overrun(struct dz_routes *r, uint64_t peer);
+uint64_t dz_routes_take_overrun(struct dz_routes *r);
+/* To every open route but the one of `except`; one that has no room is noted as overrun. */
 void dz_routes_broadcast(struct dz_routes *r, uint64_t except, uint64_t key, const void *data, size_t len);
 /* The peers of all open routes, in a block the caller frees; 0 (and NULL) also when there is no memory for
  * it. */

@@ -282,6 +282,23 @@ static void what_may_not_be_refused_is_made_short_on_a_full_link(void **state)
     world_fini(&w);
 }
 
+static void a_name_that_cannot_be_told_ends_the_session(void **state)
+{
+    struct world w;
+    (void)state;
+    world_init(&w, 2);
+    world_mesh(&w);
+    struct actor *a = host_actor(&w, 0, 'A');
+    dz_cluster_global_register(w.hosts[0].cluster, "n", 1, a->proc.pid, DZ_PID_NONE, 0);
+    world_run(&w, 50);
+    w.net.refuse_sends = 1;
+    assert_true(dz_cluster_global_unregister(w.hosts[0].cluster, "n", 1)); /* the other side would have it for ever */
+    world_run(&w, 1000);
+    host_expect(&w, 0, "down b overloaded;up b healed;");
+    assert_true(dz_pid_is_none(dz_cluster_global_whereis(w.hosts[1].cluster, "n", 1)));
+    world_fini(&w);
+}
+
 static void a_small_signal_has_room_on_a_full_link(void **state)
 {
     struct world w;
@@ -363,6 +380,7 @@ int main(void)
         cmocka_unit_test(a_named_process_of_another_node_is_reached),
         cmocka_unit_test(a_full_link_turns_casts_away_and_costs_the_session_when_a_signal_does_not_fit),
         cmocka_unit_test(what_may_not_be_refused_is_made_short_on_a_full_link),
+        cmocka_unit_test(a_name_that_cannot_be_told_ends_the_session),
         cmocka_unit_test(a_small_signal_has_room_on_a_full_link),
         cmocka_unit_test(hostile_frames_end_the_session_and_nothing_else),
         cmocka_unit_test(random_bytes_change_nothing),

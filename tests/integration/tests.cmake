@@ -2,5 +2,5 @@
 foreach(case failover freeze return nested slow joining partition crowd chaos remote reach detect selectors versions workers hostile)
   add_test(NAME integration/${case}
     COMMAND dozor-bin run ${CMAKE_CURRENT_LIST_DIR}/run.lua ${case})
-  set_tests_properties(integration/${case} PROPERTIES TIMEOUT 180 LABELS integration)
+  set_tests_properties(integration/${case} PROPERTIES TIMEOUT 300 LABELS integration)
 endforeach()

@@ -234,7 +234,7 @@ end
 local function great_calls(w, question)
   local a, b = w:cluster { "a", "b" }
   local pid = spawn(a, "far", b)
-  w:equal(a:run([[
+  local job = a:async([[
     local pid, size = ...
     local done, bad = 0, nil
     local text = ("x"):rep(1000000)
@@ -247,7 +247,8 @@ local function great_calls(w, question)
       end)
     end
     wait_until(function() return done == 100 end, 70000)
-    return bad or "none" ]], pid, question), "none", "calls that failed")
+    return bad or "none" ]], pid, question)
+  w:equal(job:wait(80000), "none", "calls that failed")
   for i = 1, 2 do w:equal(#({ a, b })[i]:events("node_down"), 0, "node_down") end
 end
 

@@ -154,6 +154,31 @@ local function a_start_function_s_child_elsewhere(w)
   w:equal(reasons, { "killed", "killed", "noconnection", "noconnection", "shutdown", "shutdown" })
 end
 
+--- A spec given by its name is evaluated where it runs; broken off there while it starts, nothing of it lives when that returns.
+local function a_named_one_is_broken_off_elsewhere(w)
+  local a, b = w:cluster { "a", "b" }
+  for _, node in ipairs { a, b } do
+    node:run([[dozor.behaviors.register("slow_tree", { children = {
+      { id = "n1", behavior = "probe", args = { "n1" } },
+      { id = "n2", behavior = "probe", args = { "n2", { init_ms = 60000 } }, start_timeout = "infinity" } } })
+      return true]])
+  end
+  for _, break_off in ipairs { "dozor.supervisor.stop(S.sup)", "dozor.supervisor.terminate_child(S.sup, 'in')" } do
+    specs.start(a, { children = {} })
+    a:run([[
+      local sup, node = S.sup, ...
+      dozor.spawn(function()
+        pcall(dozor.supervisor.start_child, sup, { id = "in", supervisor = "slow_tree", node_selector = { node = node } })
+      end)
+      return true]], b.id)
+    w:wait_until(function() return #w:live() == 1 and b:run("return #dozor.supervisor.list()") == 1 end, "n1 lives, n2 starts")
+    a:run(break_off)
+    w:equal(w:live(), {}, "live after " .. break_off)
+    w:equal(b:run("return #dozor.supervisor.list()"), 0, "supervisors after " .. break_off)
+    a:run("dozor.supervisor.stop(S.sup)")
+  end
+end
+
 return {
   { name = "an inner supervisor's node is killed: its subtree begins once, fresh, elsewhere", fn = inner_s_node_is_killed },
   { name = "the root's node is killed: nothing is orphaned three levels deep", fn = the_root_s_node_is_killed },
@@ -162,4 +187,5 @@ return {
   { name = "an inner supervisor exceeds its intensity on another node", fn = inner_exceeds },
   { name = "a killed supervisor takes its subtree along", fn = a_killed_supervisor },
   { name = "a start function's child on another node is its supervisor's", fn = a_start_function_s_child_elsewhere },
+  { name = "a supervisor given by name is broken off while it starts elsewhere", fn = a_named_one_is_broken_off_elsewhere },
 }

@@ -98,6 +98,16 @@ static void count(struct dz_bonds *bonds, enum dz_bond_kind kind, int by)
         bonds->monitors += (uint32_t)by;
 }
 
+/* Who has no bond has no table of them, also when the first one could not be made. */
+static void drop_if_empty(struct dz_proc *p)
+{
+    if (!p->bonds || p->bonds->count > 0)
+        return;
+    dz_map_fini(&p->bonds->index);
+    dz_free(p->bonds);
+    p->bonds = NULL;
+}
+
 static struct dz_bond *bond_new(struct dz_proc *p, enum dz_bond_kind kind, struct dz_pid other, uint64_t ref)
 {
     struct dz_bond *b = dz_zalloc(1, sizeof *b);
@@ -123,8 +133,10 @@ int dz_bond_add(struct dz_thread *t, struct dz_proc *p, enum dz_bond_kind kind, 
     if (!b) {
         struct dz_bonds *bonds = bonds_of(p);
         b = bonds ? bond_new(p, kind, other, ref) : NULL;
-        if (!b)
+        if (!b) {
+            drop_if_empty(p);
             return DZ_ENOMEM;
+        }
         if (bonds->indexed && index_bond(bonds, b)) {
             dz_msg_free(b->notice);
             dz_free(b);
@@ -154,11 +166,7 @@ void dz_bond_drop(struct dz_proc *p, struct dz_bond *b)
     count(bonds, b->kind, -1);
     dz_msg_free(b->notice);
     dz_free(b);
-    if (bonds->count == 0) {
-        dz_map_fini(&bonds->index);
-        dz_free(bonds);
-        p->bonds = NULL;
-    }
+    drop_if_empty(p);
 }
 
 /* The message inside the record, made into a signal to `to` about p. The record has none afterwards. */
@@ -176,14 +184,27 @@ static void send_notice(struct dz_thread *t, struct dz_proc *p, struct dz_bond *
     dz_send_must(t, m);
 }
 
+/* The record here, then the signal there: `m` is the signal, made before the record so that nothing can fail in between. */
+static int add_and_tell(struct dz_thread *t, struct dz_proc *p, enum dz_bond_kind kind, struct dz_pid other, uint64_t ref,
+                        struct dz_msg *m)
+{
+    int err = m ? dz_bond_add(t, p, kind, other, ref, NULL) : DZ_ENOMEM;
+    if (err) {
+        dz_msg_free(m);
+        return err;
+    }
+    m->from = p->pid;
+    m->to = other;
+    m->ref = ref;
+    dz_send_must(t, m);
+    return 0;
+}
+
 int dz_bond_link(struct dz_thread *t, struct dz_proc *p, struct dz_pid other)
 {
-    if (dz_pid_eq(p->pid, other) || find(p, DZ_BOND_LINK, other, 0))
+    if (dz_pid_eq(p->pid, other) || dz_pid_is_none(other) || find(p, DZ_BOND_LINK, other, 0))
         return 0;
-    int err = dz_bond_add(t, p, DZ_BOND_LINK, other, 0, NULL);
-    if (!err)
-        dz_send_signal(t, DZ_MSG_LINK, p->pid, other, 0, NULL);
-    return err;
+    return add_and_tell(t, p, DZ_BOND_LINK, other, 0, dz_msg_new(DZ_MSG_LINK, 0));
 }
 
 void dz_bond_unlink(struct dz_thread *t, struct dz_proc *p, struct dz_pid other)
@@ -197,18 +218,11 @@ void dz_bond_unlink(struct dz_thread *t, struct dz_proc *p, struct dz_pid other)
 
 static int watch(struct dz_thread *t, struct dz_proc *p, struct dz_pid other, uint16_t code, uint64_t *ref)
 {
-    *ref = dz_rt_next_ref(t->rt);
-    int err = dz_bond_add(t, p, DZ_BOND_WATCHES, other, *ref, NULL);
-    if (err)
-        return err;
     struct dz_msg *m = dz_msg_new(DZ_MSG_MONITOR, 0);
-    dz_assert(m); /* a header without a body: small and fixed */
-    m->from = p->pid;
-    m->to = other;
-    m->ref = *ref;
-    m->code = code;
-    dz_send_must(t, m);
-    return 0;
+    if (m)
+        m->code = code;
+    *ref = dz_rt_next_ref(t->rt);
+    return add_and_tell(t, p, DZ_BOND_WATCHES, other, *ref, m);
 }
 
 int dz_bond_monitor(struct dz_thread *t, struct dz_proc *p, struct dz_pid other, uint64_t *ref)

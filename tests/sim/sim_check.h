@@ -45,6 +45,7 @@ struct sim_path {
     uint32_t count;      /* of them */
     uint32_t starts;     /* inits that returned, of all copies */
     bool by_hand;        /* a restart of it was asked for: one that fails leaves it stopped */
+    bool superseded;     /* the last copy ended for a newer one, whose supervisor may be gone by now */
     struct sim_kid_record *last; /* the one gone last, NULL: none yet */
     char text[256];
 };

@@ -146,6 +146,12 @@ static bool was_stopped(const struct dz_proc *p, bool by_supervisor)
     return false;
 }
 
+static bool is_superseded(const struct kid *k)
+{
+    const struct dz_blob *reason = k->proc.exit, *superseded = k->life->rt.reasons[DZ_REASON_SUPERSEDED];
+    return reason && reason->len == superseded->len && memcmp(reason->data, superseded->data, reason->len) == 0;
+}
+
 /* Either it has run terminate and that is over, or it must not run. */
 static void end(struct dz_thread *t, struct kid *k)
 {
@@ -164,6 +170,7 @@ static void end(struct dz_thread *t, struct kid *k)
         return;
     }
     k->record->stopped = was_stopped(p, true);
+    k->record->path->superseded |= is_superseded(k);
     /* One that was ended while its terminate ran is no crash for its supervisor any more. */
     if (was_stopped(p, false) || (p->flags & (DZ_PROC_TERMINATING | DZ_PROC_NO_TERMINATE)) ==
                                   (DZ_PROC_TERMINATING | DZ_PROC_NO_TERMINATE))

@@ -54,10 +54,11 @@ static void check_worker(struct wanted *w, const struct dz_sup_child_info *info,
         sim_fail(w->sim, "%s is said to have been replaced %u times, and began %u times", path, info->restart_count, p->starts);
 }
 
-/* One that ended normally, or that could not be started again when somebody asked for it. */
+/* One that ended normally, that could not be started again when somebody asked for it, or that had to give way to a rival's copy. */
 static bool may_be_stopped(struct wanted *w, const struct dz_sup_child_info *info, const char *path)
 {
-    return info->spec->restart == DZ_TRANSIENT || sim_check_path(&w->sim->check, path, strlen(path))->by_hand;
+    const struct sim_path *p = sim_check_path(&w->sim->check, path, strlen(path));
+    return info->spec->restart == DZ_TRANSIENT || p->by_hand || p->superseded;
 }
 
 static void check_child(struct wanted *w, const struct dz_sup_child_info *info)

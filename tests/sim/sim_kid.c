@@ -146,10 +146,10 @@ static bool was_stopped(const struct dz_proc *p, bool by_supervisor)
     return false;
 }
 
-static bool is_superseded(const struct kid *k)
+static bool ends_with(const struct kid *k, enum dz_reason why)
 {
-    const struct dz_blob *reason = k->proc.exit, *superseded = k->life->rt.reasons[DZ_REASON_SUPERSEDED];
-    return reason && reason->len == superseded->len && memcmp(reason->data, superseded->data, reason->len) == 0;
+    const struct dz_blob *reason = k->proc.exit, *wanted = k->life->rt.reasons[why];
+    return reason && reason->len == wanted->len && memcmp(reason->data, wanted->data, reason->len) == 0;
 }
 
 /* Either it has run terminate and that is over, or it must not run. */
@@ -169,8 +169,9 @@ static void end(struct dz_thread *t, struct kid *k)
         dz_process_rest(t, p);
         return;
     }
-    k->record->stopped = was_stopped(p, true);
-    k->record->path->superseded |= is_superseded(k);
+    /* The loss of the supervisor's node comes as a stop as well. */
+    k->record->stopped = was_stopped(p, true) && ends_with(k, DZ_REASON_SHUTDOWN);
+    k->record->path->superseded |= ends_with(k, DZ_REASON_SUPERSEDED);
     /* One that was ended while its terminate ran is no crash for its supervisor any more. */
     if (was_stopped(p, false) || (p->flags & (DZ_PROC_TERMINATING | DZ_PROC_NO_TERMINATE)) ==
                                   (DZ_PROC_TERMINATING | DZ_PROC_NO_TERMINATE))

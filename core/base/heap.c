@@ -28,17 +28,6 @@ void dz_heap_fini(struct dz_heap *h)
     dz_heap_init(h);
 }
 
-void dz_heap_node_init(struct dz_heap_node *n)
-{
-    n->key = n->seq = 0;
-    n->place = DZ_HEAP_NONE;
-}
-
-bool dz_heap_holds(const struct dz_heap_node *n)
-{
-    return n->place != DZ_HEAP_NONE;
-}
-
 static bool earlier(const struct dz_heap_node *a, const struct dz_heap_node *b)
 {
     return a->key < b->key || (a->key == b->key && a->seq < b->seq);

@@ -27,8 +27,15 @@ struct dz_heap {
 
 void dz_heap_init(struct dz_heap *h);
 void dz_heap_fini(struct dz_heap *h);
-void dz_heap_node_init(struct dz_heap_node *n);
-bool dz_heap_holds(const struct dz_heap_node *n);
+static inline void dz_heap_node_init(struct dz_heap_node *n)
+{
+    n->key = n->seq = 0;
+    n->place = DZ_HEAP_NONE;
+}
+static inline bool dz_heap_holds(const struct dz_heap_node *n)
+{
+    return n->place != DZ_HEAP_NONE;
+}
 int dz_heap_push(struct dz_heap *h, struct dz_heap_node *n, uint64_t key);
 /* NULL when empty. */
 struct dz_heap_node *dz_heap_top(const struct dz_heap *h);

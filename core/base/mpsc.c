@@ -56,10 +56,3 @@ struct dz_mpsc_node *dz_mpsc_pop(struct dz_mpsc *q)
     q->tail = next;
     return tail;
 }
-
-bool dz_mpsc_empty(struct dz_mpsc *q)
-{
-    /* seq_cst: see dz_mpsc_push. The stub at both ends: everything before it was popped, nothing came behind
-     * it. */
-    return q->tail == &q->stub && atomic_load_explicit(&q->head, memory_order_seq_cst) == &q->stub;
-}

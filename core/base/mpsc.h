@@ -24,6 +24,11 @@ void dz_mpsc_push(struct dz_mpsc *q, struct dz_mpsc_node *node);
 /* NULL when empty, or when a producer stands between its two steps: then dz_mpsc_empty is false and the node is there soon. */
 struct dz_mpsc_node *dz_mpsc_pop(struct dz_mpsc *q);
 /* True only if every finished push has been popped. */
-bool dz_mpsc_empty(struct dz_mpsc *q);
+static inline bool dz_mpsc_empty(struct dz_mpsc *q)
+{
+    /* seq_cst: see dz_mpsc_push. The stub at both ends: everything before it was popped, nothing came behind
+     * it. */
+    return q->tail == &q->stub && atomic_load_explicit(&q->head, memory_order_seq_cst) == &q->stub;
+}
 
 #endif

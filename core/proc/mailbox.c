@@ -7,24 +7,6 @@ void dz_mailbox_init(struct dz_mailbox *m)
     m->head = m->tail = NULL;
 }
 
-void dz_mailbox_push(struct dz_mailbox *m, struct dz_msg *msg)
-{
-    dz_msg_set_next(msg, NULL);
-    if (m->tail)
-        dz_msg_set_next(m->tail, msg);
-    else
-        m->head = msg;
-    m->tail = msg;
-}
-
-struct dz_msg *dz_mailbox_pop(struct dz_mailbox *m)
-{
-    struct dz_msg *msg = m->head;
-    if (msg)
-        dz_mailbox_take(m, NULL, msg);
-    return msg;
-}
-
 void dz_mailbox_take(struct dz_mailbox *m, struct dz_msg *prev, struct dz_msg *msg)
 {
     struct dz_msg *next = dz_msg_next(msg);

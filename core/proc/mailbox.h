@@ -5,6 +5,7 @@
 #ifndef DZ_PROC_MAILBOX_H
 #define DZ_PROC_MAILBOX_H
 
+#include "base/assert.h"
 #include "proc/message.h"
 
 struct dz_mailbox {
@@ -17,9 +18,27 @@ static inline struct dz_msg *dz_mailbox_peek(const struct dz_mailbox *m)
 {
     return m->head;
 }
-void dz_mailbox_push(struct dz_mailbox *m, struct dz_msg *msg);
+static inline void dz_mailbox_push(struct dz_mailbox *m, struct dz_msg *msg)
+{
+    dz_msg_set_next(msg, NULL);
+    if (m->tail)
+        dz_msg_set_next(m->tail, msg);
+    else
+        m->head = msg;
+    m->tail = msg;
+}
 /* NULL when empty. */
-struct dz_msg *dz_mailbox_pop(struct dz_mailbox *m);
+static inline struct dz_msg *dz_mailbox_pop(struct dz_mailbox *m)
+{
+    struct dz_msg *msg = m->head;
+    if (!msg)
+        return NULL;
+    m->head = dz_msg_next(msg);
+    if (!m->head)
+        m->tail = NULL;
+    dz_msg_set_next(msg, NULL);
+    return msg;
+}
 /* Takes `msg`, whose predecessor is `prev` (NULL: it is the head), out of the middle: for selective receive. */
 void dz_mailbox_take(struct dz_mailbox *m, struct dz_msg *prev, struct dz_msg *msg);
 

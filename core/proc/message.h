@@ -46,7 +46,8 @@ enum dz_msg_kind {
 
 enum dz_msg_flag {
     DZ_MSG_FAILED = 1,    /* a REPLY that carries an error */
-    DZ_MSG_RESERVED = 2,  /* counted in the slot's `count` and `bytes`; given back when the message is taken */
+    DZ_MSG_RESERVED = 2,  /* counted in the slot's `load`, */
+    DZ_MSG_RESERVED_HERE = 32, /* or in its `load_here`; given back when the message is taken */
     DZ_MSG_WIRE = 4,      /* came from another node */
     DZ_MSG_PATIENT = 16,  /* a REPLY for another node whose sender waits for room on the link (dz_send_patiently) */
     DZ_MSG_HOST = 32,     /* a SPAWN in the form that stays on this host (spawn.h) */

@@ -82,39 +82,10 @@ void dz_process_started(struct dz_thread *t, struct dz_proc *p)
 
 /* --- turns --- */
 
-static void enqueue(struct dz_thread *t, struct dz_proc *p)
-{
-    p->state = DZ_PROC_READY;
-    dz_list_push_back(&t->runq, &p->run);
-}
-
 void dz_process_ready(struct dz_thread *t, struct dz_proc *p)
 {
     if (p->state == DZ_PROC_IDLE && !(p->flags & DZ_PROC_NATIVE))
-        enqueue(t, p);
-}
-
-struct dz_msg *dz_process_take(struct dz_proc *p)
-{
-    struct dz_msg *m = dz_mailbox_pop(&p->mail);
-    if (m)
-        dz_process_taken(p, m);
-    return m;
-}
-
-void dz_process_taken(struct dz_proc *p, struct dz_msg *m)
-{
-    if (m->flags & DZ_MSG_RESERVED) {
-        dz_table_give_back(p->slot, m->len);
-        m->flags &= (uint8_t)~DZ_MSG_RESERVED;
-    }
-    p->handled++;
-}
-
-void dz_process_owe(struct dz_proc *p, struct dz_msg *question)
-{
-    dz_msg_set_next(question, p->owed);
-    p->owed = question;
+        dz_process_enqueue(t, p);
 }
 
 struct dz_msg *dz_process_unowe(struct dz_proc *p, struct dz_pid from, uint64_t ref)
@@ -139,11 +110,11 @@ void dz_process_rest(struct dz_thread *t, struct dz_proc *p)
     bool ending = p->flags & DZ_PROC_DOOMED;
     bool terminating = p->flags & DZ_PROC_TERMINATING;
     if (ending && (!terminating || (p->flags & DZ_PROC_NO_TERMINATE)))
-        enqueue(t, p);
+        dz_process_enqueue(t, p);
     else if (p->wait && !p->wait->woken)
         p->state = DZ_PROC_WAITING;
     else if (p->wait || (!terminating && dz_mailbox_peek(&p->mail)))
-        enqueue(t, p);
+        dz_process_enqueue(t, p);
     else
         p->state = DZ_PROC_IDLE;
 }
@@ -157,26 +128,12 @@ static void wait_timed_out(struct dz_thread *t, struct dz_timer *timer)
     dz_process_wake(t, w->proc);
 }
 
-void dz_process_wait(struct dz_thread *t, struct dz_proc *p, struct dz_wait *w, uint64_t timeout_ns)
+void dz_process_time_wait(struct dz_thread *t, struct dz_wait *w, uint64_t timeout_ns)
 {
-    dz_assert(p->state == DZ_PROC_RUNNING && !p->wait);
-    p->wait = w;
-    w->proc = p;
-    w->woken = false;
+    dz_assert(!w->timed);
+    w->timed = true;
     dz_timer_init(&w->timer, wait_timed_out);
-    dz_list_init(&w->far);
-    if (w->kind == DZ_WAIT_REPLY && !dz_nodes_is_self(&t->rt->nodes, w->target.node))
-        dz_list_push_back(&t->far_waits, &w->far);
     dz_timer_start_lazy(t, &w->timer, timeout_ns);
-}
-
-void dz_process_wake(struct dz_thread *t, struct dz_proc *p)
-{
-    if (!p->wait || p->wait->woken)
-        return;
-    p->wait->woken = true;
-    if (p->state == DZ_PROC_WAITING)
-        enqueue(t, p);
 }
 
 void dz_process_unwait(struct dz_thread *t, struct dz_proc *p)
@@ -184,31 +141,18 @@ void dz_process_unwait(struct dz_thread *t, struct dz_proc *p)
     struct dz_wait *w = p->wait;
     dz_assert(w);
     p->wait = NULL;
-    dz_timer_stop(t, &w->timer);
-    dz_list_remove(&w->far);
+    if (w->timed)
+        dz_timer_stop(t, &w->timer);
+    if (w->listed)
+        dz_list_remove(&w->far);
     if (w->kind == DZ_WAIT_REPLY && !w->answered && !dz_pid_is_none(w->target))
         dz_send_signal(t, DZ_MSG_ANSWERED, p->pid, w->target, w->ref, NULL);
-    dz_msg_free(w->reply);
+    if (w->reply)
+        dz_msg_free(w->reply);
     w->reply = NULL;
 }
 
 /* --- arrival --- */
-
-static bool is_for_receive(const struct dz_proc *p, const struct dz_msg *m)
-{
-    if (p->flags & DZ_PROC_PLAIN)
-        return true;
-    return m->kind == DZ_MSG_SEND || m->kind == DZ_MSG_INFO || m->kind == DZ_MSG_DOWN || m->kind == DZ_MSG_EXIT;
-}
-
-static void mail(struct dz_thread *t, struct dz_proc *p, struct dz_msg *m)
-{
-    dz_mailbox_push(&p->mail, m);
-    if (p->state == DZ_PROC_IDLE)
-        dz_process_ready(t, p);
-    else if (p->state == DZ_PROC_WAITING && p->wait->kind == DZ_WAIT_MESSAGE && is_for_receive(p, m))
-        dz_process_wake(t, p);
-}
 
 static bool same_process(const struct dz_nodes *n, struct dz_pid a, struct dz_pid b)
 {
@@ -253,7 +197,7 @@ static void take_exit(struct dz_thread *t, struct dz_proc *p, struct dz_msg *m)
     }
     dz_bond_drop(p, link);
     if (p->flags & DZ_PROC_TRAPS) {
-        mail(t, p, m);
+        dz_process_mail(t, p, m);
         return;
     }
     if (!is_normal(t->rt, m))
@@ -269,7 +213,7 @@ static void take_down(struct dz_thread *t, struct dz_proc *p, struct dz_msg *m)
         return;
     }
     dz_bond_drop(p, watch);
-    mail(t, p, m);
+    dz_process_mail(t, p, m);
 }
 
 /* A stop is taken in its turn like a message, but one who is parked, or has no callbacks, is ended where it stands. */
@@ -283,7 +227,7 @@ static void take_stop(struct dz_thread *t, struct dz_proc *p, struct dz_msg *m)
             notice->from = m->from;
             notice->to = p->pid;
             dz_process_owe(p, m);
-            mail(t, p, notice);
+            dz_process_mail(t, p, notice);
             return;
         }
     }
@@ -294,13 +238,13 @@ static void take_stop(struct dz_thread *t, struct dz_proc *p, struct dz_msg *m)
         return;
     }
     p->flags |= DZ_PROC_STOP_MAILED;
-    mail(t, p, m);
+    dz_process_mail(t, p, m);
 }
 
 static void take_request(struct dz_thread *t, struct dz_proc *p, struct dz_msg *m)
 {
     if (!p->kind->no_requests) {
-        mail(t, p, m);
+        dz_process_mail(t, p, m);
         return;
     }
     dz_send_error(t, p->pid, m->from, m->ref, DZ_EUNHANDLED, "not a process of the core");
@@ -394,7 +338,7 @@ bool dz_process_deliver_signal(struct dz_thread *t, struct dz_proc *p, struct dz
 void dz_process_deliver(struct dz_thread *t, struct dz_proc *p, struct dz_msg *m)
 {
     if (m->kind <= DZ_MSG_INFO) {
-        mail(t, p, m);
+        dz_process_mail(t, p, m);
         return;
     }
     if (m->kind == DZ_MSG_REPLY) {
@@ -425,7 +369,7 @@ void dz_process_deliver(struct dz_thread *t, struct dz_proc *p, struct dz_msg *m
         dz_msg_free(m);
         break;
     default:
-        mail(t, p, m);
+        dz_process_mail(t, p, m);
     }
 }
 
@@ -461,6 +405,10 @@ void dz_thread_deliver(struct dz_thread *t, struct dz_msg *m)
     }
     struct dz_native *native = atomic_load_explicit(&slot->native, memory_order_acquire);
     if (native) {
+        if (m->flags & DZ_MSG_RESERVED_HERE) { /* from before the native was there; only this thread may give it back */
+            dz_table_give_back_here(slot, m->len);
+            m->flags &= (uint8_t)~DZ_MSG_RESERVED_HERE;
+        }
         dz_native_push(t, native, m);
         return;
     }

@@ -50,15 +50,17 @@ enum dz_wait_kind {
 
 struct dz_wait {
     enum dz_wait_kind kind;
-    uint64_t ref;
-    struct dz_pid target;   /* of a call: the process asked; its node's loss ends the wait */
-    struct dz_list far;     /* in dz_thread.far_waits when target is on another node */
-    struct dz_msg *reply;   /* the answer, owned here until the kind takes it */
     bool answered;          /* the reply has come (it may be taken already) */
     bool timed_out;
     bool woken;
-    struct dz_timer timer;
+    bool timed;             /* `timer` may be running, */
+    bool listed;            /* `far` is in a list; else they were not touched */
+    uint64_t ref;
+    struct dz_pid target;   /* of a call: the process asked; its node's loss ends the wait */
+    struct dz_msg *reply;   /* the answer, owned here until the kind takes it */
     struct dz_proc *proc;
+    struct dz_list far;     /* in dz_thread.far_waits when target is on another node */
+    struct dz_timer timer;
 };
 
 struct dz_proc;
@@ -135,28 +137,118 @@ void dz_thread_deliver(struct dz_thread *t, struct dz_msg *msg);
 
 /* --- turns: called by kinds --- */
 
+static inline void dz_process_enqueue(struct dz_thread *t, struct dz_proc *p)
+{
+    p->state = DZ_PROC_READY;
+    dz_list_push_back(&t->runq, &p->run);
+}
+
 /* The next message to handle, its room given back; NULL when there is none. The caller owns it. Kinds in a mailbox: SEND, CAST,
  * CALL, INFO, REQUEST, NOTICE, CHILD_EXIT, STOP, DOWN, EXIT. A plain process never finds STOP: it is doomed when one arrives
  * (or, when it traps exits and its supervisor asks, finds an EXIT from its supervisor instead). */
-struct dz_msg *dz_process_take(struct dz_proc *p);
+static inline struct dz_msg *dz_process_take(struct dz_proc *p);
 /* For kinds that take a message out of the middle: gives its room back and counts it. */
-void dz_process_taken(struct dz_proc *p, struct dz_msg *msg);
+static inline void dz_process_taken(struct dz_proc *p, struct dz_msg *msg)
+{
+    if (msg->flags & DZ_MSG_RESERVED)
+        dz_table_give_back(p->slot, msg->len);
+    else if (msg->flags & DZ_MSG_RESERVED_HERE)
+        dz_table_give_back_here(p->slot, msg->len);
+    msg->flags &= (uint8_t)~(DZ_MSG_RESERVED | DZ_MSG_RESERVED_HERE);
+    p->handled++;
+}
+static inline struct dz_msg *dz_process_take(struct dz_proc *p)
+{
+    struct dz_msg *m = dz_mailbox_pop(&p->mail);
+    if (m)
+        dz_process_taken(p, m);
+    return m;
+}
 /* The question is being answered later or right now: kept until dz_process_reply, ANSWERED or the end. Takes it. */
-void dz_process_owe(struct dz_proc *p, struct dz_msg *question);
+static inline void dz_process_owe(struct dz_proc *p, struct dz_msg *question)
+{
+    dz_msg_set_next(question, p->owed);
+    p->owed = question;
+}
 /* Removes the question from what is owed; NULL if it is not there. The caller owns it. */
 struct dz_msg *dz_process_unowe(struct dz_proc *p, struct dz_pid from, uint64_t ref);
 /* The turn is over: IDLE, READY (messages left, doomed; goes to the end of the run queue) or WAITING (has a wait). */
 void dz_process_rest(struct dz_thread *t, struct dz_proc *p);
 /* Puts an idle process into the run queue. Nothing happens in other states. */
 void dz_process_ready(struct dz_thread *t, struct dz_proc *p);
+/* Ways past mailbox and run queue, for a kind that lets an idle process run within the turn of one that waits for its answer: the
+ * idle one is RUNNING at once; */
+static inline void dz_process_begin(struct dz_proc *p)
+{
+    dz_assert(p->state == DZ_PROC_IDLE && !(p->flags & DZ_PROC_DOOMED));
+    p->state = DZ_PROC_RUNNING;
+}
+/* does the one that waits still wait for the answer to this question? */
+static inline bool dz_process_awaits(const struct dz_proc *p, uint64_t ref)
+{
+    const struct dz_wait *w = p->wait;
+    return w && w->kind == DZ_WAIT_REPLY && w->ref == ref && !w->woken && !(p->flags & DZ_PROC_DOOMED);
+}
+/* it has it: the kind hands it over itself; */
+static inline void dz_process_answer(struct dz_proc *p)
+{
+    p->wait->answered = p->wait->woken = true;
+}
+/* it goes on at once if its wait is over. False, nothing changed: it waits still, or is doomed. */
+static inline bool dz_process_go_on(struct dz_proc *p)
+{
+    if (!p->wait || !p->wait->woken || (p->flags & DZ_PROC_DOOMED))
+        return false;
+    dz_assert(p->state == DZ_PROC_READY || p->state == DZ_PROC_WAITING);
+    if (p->state == DZ_PROC_READY)
+        dz_list_remove(&p->run);
+    p->state = DZ_PROC_RUNNING;
+    return true;
+}
 
 /* --- waiting --- */
 
 /* The process (RUNNING) will wait. `w` is the kind's memory, zeroed, with kind, ref and target set; timeout_ns relative,
  * DZ_INFINITY none. dz_process_rest then makes it WAITING. The timer is only armed when the wait lasts. */
-void dz_process_wait(struct dz_thread *t, struct dz_proc *p, struct dz_wait *w, uint64_t timeout_ns);
+void dz_process_wait_timed_out(struct dz_thread *t, struct dz_timer *timer);
+/* A wait without an end gets one, counted from now. */
+void dz_process_time_wait(struct dz_thread *t, struct dz_wait *w, uint64_t timeout_ns);
+static inline void dz_process_wait(struct dz_thread *t, struct dz_proc *p, struct dz_wait *w, uint64_t timeout_ns)
+{
+    dz_assert(p->state == DZ_PROC_RUNNING && !p->wait);
+    p->wait = w;
+    w->proc = p;
+    w->woken = w->timed = false;
+    w->listed = w->kind == DZ_WAIT_REPLY && !dz_nodes_is_self(&t->rt->nodes, w->target.node);
+    if (w->listed)
+        dz_list_push_back(&t->far_waits, &w->far);
+    if (timeout_ns != DZ_INFINITY)
+        dz_process_time_wait(t, w, timeout_ns);
+}
 /* Ends the wait of the process (reply, message, time): READY. */
-void dz_process_wake(struct dz_thread *t, struct dz_proc *p);
+static inline void dz_process_wake(struct dz_thread *t, struct dz_proc *p)
+{
+    if (!p->wait || p->wait->woken)
+        return;
+    p->wait->woken = true;
+    if (p->state == DZ_PROC_WAITING)
+        dz_process_enqueue(t, p);
+}
+/* May receive take it? */
+static inline bool dz_process_receives(const struct dz_proc *p, const struct dz_msg *m)
+{
+    return (p->flags & DZ_PROC_PLAIN) || m->kind == DZ_MSG_SEND || m->kind == DZ_MSG_INFO || m->kind == DZ_MSG_DOWN ||
+           m->kind == DZ_MSG_EXIT;
+}
+/* Puts the message into the mailbox: what waits for one is woken. */
+static inline void dz_process_mail(struct dz_thread *t, struct dz_proc *p, struct dz_msg *m)
+{
+    dz_mailbox_push(&p->mail, m);
+    if (p->state == DZ_PROC_WAITING && p->wait->kind == DZ_WAIT_MESSAGE && dz_process_receives(p, m))
+        dz_process_wake(t, p);
+    else if (p->state == DZ_PROC_IDLE)
+        dz_process_ready(t, p);
+}
 /* The wait is over and its result read: stops its timer, unlinks it; the memory is the kind's again. A reply not taken is
  * freed. When the question was not answered, the one asked is told (ANSWERED). */
 void dz_process_unwait(struct dz_thread *t, struct dz_proc *p);

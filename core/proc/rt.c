@@ -94,37 +94,14 @@ void dz_thread_fini(struct dz_thread *t)
     dz_heap_fini(&t->timers);
 }
 
-struct dz_msg *dz_thread_new_message(struct dz_thread *t, enum dz_msg_kind kind)
+struct dz_msg *dz_thread_make_message(enum dz_msg_kind kind)
 {
-    struct dz_msg *m = t->spare;
-    if (!m) {
-        m = dz_msg_new(kind, DZ_MSG_SMALL_ROOM);
-        if (m) {
-            m->flags = DZ_MSG_SMALL;
-            m->len = 0;
-        }
-        return m;
+    struct dz_msg *m = dz_msg_new(kind, DZ_MSG_SMALL_ROOM);
+    if (m) {
+        m->flags = DZ_MSG_SMALL;
+        m->len = 0;
     }
-    t->spare = dz_msg_next(m);
-    t->spares--;
-    dz_msg_set_next(m, NULL);
-    m->kind = (uint8_t)kind;
     return m;
-}
-
-void dz_thread_free_message(struct dz_thread *t, struct dz_msg *m)
-{
-    if (!m || !(m->flags & DZ_MSG_SMALL) || t->spares >= DZ_THREAD_SPARES) {
-        dz_msg_free(m);
-        return;
-    }
-    dz_blob_unref(m->blob);
-    memset(m, 0, sizeof *m);
-    m->data = m->bytes;
-    m->flags = DZ_MSG_SMALL;
-    dz_msg_set_next(m, t->spare);
-    t->spare = m;
-    t->spares++;
 }
 
 uint64_t dz_rt_next_ref(struct dz_rt *rt)

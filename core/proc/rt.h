@@ -46,6 +46,7 @@ struct dz_thread {
     struct dz_list delayed;  /* system thread: notices natives asked for (native.h) */
     struct dz_msg *spare;    /* small blocks without a message, */
     uint32_t spares;         /* at most DZ_THREAD_SPARES */
+    uint64_t next_ref, last_ref; /* numbers for refs this thread has taken for itself */
     struct dz_list orphans;  /* processes without their supervisor that have a time to end in (orphan.h) */
     struct dz_timer orphan_timer;
     uint64_t now_ns;         /* refreshed by the scheduler each round; good for timeouts, not for measuring */
@@ -121,12 +122,41 @@ void dz_thread_fini(struct dz_thread *t);
 
 /* A number for a new ref; unique among all threads of the host. */
 uint64_t dz_rt_next_ref(struct dz_rt *rt);
+/* The same, taken from a block of numbers the thread has for itself. */
+#define DZ_THREAD_REFS 1024u
+static inline uint64_t dz_thread_next_ref(struct dz_thread *t)
+{
+    if (t->next_ref == t->last_ref) {
+        t->next_ref = atomic_fetch_add_explicit(&t->rt->next_ref, DZ_THREAD_REFS, memory_order_relaxed);
+        t->last_ref = t->next_ref + DZ_THREAD_REFS;
+    }
+    return t->next_ref++;
+}
 
-/* A message with room for DZ_MSG_SMALL_ROOM bytes and len 0, made of one that was freed here, mostly: most messages live and die
- * on one thread, and a block just used is still in its cache. NULL when out of memory. */
-struct dz_msg *dz_thread_new_message(struct dz_thread *t, enum dz_msg_kind kind);
+/* A message with room for DZ_MSG_SMALL_ROOM bytes and len 0, everything else zero, made of one that was freed here, mostly: most
+ * messages live and die on one thread, and a block just used is still in its cache. NULL when out of memory. */
+struct dz_msg *dz_thread_make_message(enum dz_msg_kind kind);
+static inline struct dz_msg *dz_thread_new_message(struct dz_thread *t, enum dz_msg_kind kind)
+{
+    struct dz_msg *m = t->spare;
+    if (!m)
+        return dz_thread_make_message(kind);
+    t->spare = dz_msg_next(m);
+    t->spares--;
+    *m = (struct dz_msg){.kind = (uint8_t)kind, .flags = DZ_MSG_SMALL, .data = m->bytes};
+    return m;
+}
 /* dz_msg_free, but small blocks are kept for the next one. NULL is fine. */
-void dz_thread_free_message(struct dz_thread *t, struct dz_msg *m);
+static inline void dz_thread_free_message(struct dz_thread *t, struct dz_msg *m)
+{
+    if (!m || !(m->flags & DZ_MSG_SMALL) || m->blob || t->spares >= DZ_THREAD_SPARES) {
+        dz_msg_free(m);
+        return;
+    }
+    dz_msg_set_next(m, t->spare);
+    t->spare = m;
+    t->spares++;
+}
 
 /* Runs fn(ctx) on another thread, in its turn. 0 or DZ_ENOMEM. Any thread. */
 int dz_thread_post(struct dz_thread *from, uint32_t thread, void (*fn)(struct dz_thread *t, void *arg), void *arg);

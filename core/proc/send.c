@@ -7,7 +7,7 @@
 
 static bool is_counted(const struct dz_msg *m)
 {
-    return m->kind == DZ_MSG_SEND || m->kind == DZ_MSG_CAST || m->kind == DZ_MSG_CALL;
+    return m->kind <= DZ_MSG_CALL; /* SEND, CAST, CALL */
 }
 
 static int send_far(struct dz_thread *t, struct dz_msg **take)
@@ -32,35 +32,42 @@ static int refuse(struct dz_thread *t, struct dz_slot *slot, const struct dz_msg
     return DZ_EOVERLOADED;
 }
 
+int dz_send_to_slot(struct dz_thread *t, struct dz_slot *slot, struct dz_msg **take)
+{
+    struct dz_msg *m = *take;
+    struct dz_native *native = atomic_load_explicit(&slot->native, memory_order_acquire);
+    uint32_t thread = atomic_load_explicit(&slot->thread, memory_order_relaxed);
+    bool here = thread == t->index && !native;
+    if (is_counted(m)) {
+        if (!(here ? dz_table_take_room_here(slot, m->len) : dz_table_take_room(slot, m->len)))
+            return refuse(t, slot, m);
+        m->flags |= here ? DZ_MSG_RESERVED_HERE : DZ_MSG_RESERVED;
+    }
+    *take = NULL;
+    if (native)
+        dz_native_push(t, native, m);
+    else if (!here || t->in_native)
+        t->rt->ports.post(t->rt->ports.ctx, t, thread, m);
+    else if (!slot->proc)
+        dz_thread_deliver(t, m);
+    else if (m->kind <= DZ_MSG_INFO)
+        dz_process_mail(t, slot->proc, m);
+    else
+        dz_process_deliver(t, slot->proc, m);
+    return 0;
+}
+
 int dz_send(struct dz_thread *t, struct dz_msg **take)
 {
     struct dz_msg *m = *take;
-    struct dz_rt *rt = t->rt;
     dz_assert(m->to.slot != 0);
-    if (!dz_nodes_is_self(&rt->nodes, m->to.node))
+    if (!dz_nodes_is_self(&t->rt->nodes, m->to.node))
         return send_far(t, take);
-    struct dz_slot *slot = dz_table_find(&rt->table, m->to);
-    if (!slot) {
-        *take = NULL;
-        dz_process_bounce(t, m);
-        return 0;
-    }
-    if (is_counted(m)) {
-        if (!dz_table_take_room(slot, m->len))
-            return refuse(t, slot, m);
-        m->flags |= DZ_MSG_RESERVED;
-    }
+    struct dz_slot *slot = dz_table_find(&t->rt->table, m->to);
+    if (slot)
+        return dz_send_to_slot(t, slot, take);
     *take = NULL;
-    struct dz_native *native = atomic_load_explicit(&slot->native, memory_order_acquire);
-    uint32_t thread = atomic_load_explicit(&slot->thread, memory_order_relaxed);
-    if (native)
-        dz_native_push(t, native, m);
-    else if (thread == t->index && !t->in_native && slot->proc)
-        dz_process_deliver(t, slot->proc, m);
-    else if (thread == t->index && !t->in_native)
-        dz_thread_deliver(t, m);
-    else
-        rt->ports.post(rt->ports.ctx, t, thread, m);
+    dz_process_bounce(t, m);
     return 0;
 }
 

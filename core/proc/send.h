@@ -12,6 +12,8 @@
 
 /* msg->to, from, kind, ref, code, data are set. On success *take is NULL. */
 int dz_send(struct dz_thread *t, struct dz_msg **take);
+/* The same to a process of this host whose slot the caller has found (dz_table_find of msg->to). */
+int dz_send_to_slot(struct dz_thread *t, struct dz_slot *slot, struct dz_msg **take);
 
 /* The same for what does not count against limits: never fails. Takes the message. */
 void dz_send_must(struct dz_thread *t, struct dz_msg *msg);

@@ -73,6 +73,7 @@ int dz_table_reserve(struct dz_table *t, uint32_t thread, bool hidden, uint32_t 
     s->node = node;
     atomic_store_explicit(&s->thread, thread, memory_order_relaxed);
     atomic_store_explicit(&s->load, 0, memory_order_relaxed);
+    atomic_store_explicit(&s->load_here, 0, memory_order_relaxed);
     atomic_store_explicit(&s->native, NULL, memory_order_relaxed);
     atomic_store_explicit(&s->dropped, 0, memory_order_relaxed);
     atomic_store_explicit(&s->named, 0, memory_order_relaxed);
@@ -112,10 +113,9 @@ void dz_table_set_limits(struct dz_slot *s, uint32_t messages, uint64_t bytes)
 
 bool dz_table_take_room(struct dz_slot *s, uint32_t bytes)
 {
-    uint64_t limit = atomic_load_explicit(&s->limit, memory_order_relaxed);
     uint64_t mine = load_of(1, bytes);
     uint64_t load = atomic_fetch_add_explicit(&s->load, mine, memory_order_relaxed) + mine;
-    if (load / DZ_LOAD_MESSAGE <= limit / DZ_LOAD_MESSAGE && (load & DZ_LOAD_BYTES) <= (limit & DZ_LOAD_BYTES))
+    if (dz_table_fits(s, load + atomic_load_explicit(&s->load_here, memory_order_relaxed)))
         return true;
     atomic_fetch_sub_explicit(&s->load, mine, memory_order_relaxed);
     return false;

@@ -22,7 +22,8 @@ struct dz_native;
 struct dz_slot {
     _Atomic uint32_t gen;    /* odd while a process lives here or the slot is reserved for one */
     _Atomic uint32_t thread; /* index of the thread the process lives on (rt.h) */
-    _Atomic uint64_t load;   /* reserved room, inbox and mailbox together: messages << 40 | bytes */
+    _Atomic uint64_t load;   /* room reserved from any thread, inbox and mailbox together: messages << 40 | bytes; */
+    _Atomic uint64_t load_here; /* and from the thread the process lives on, which alone writes it */
     _Atomic uint64_t limit;  /* the same form */
     _Atomic(struct dz_native *) native; /* not NULL: a native process; type-stable memory too */
     union {
@@ -91,18 +92,41 @@ static inline bool dz_table_is_killed(const struct dz_table *t, struct dz_pid pi
 
 /* The most its mailbox may hold; 0 means the default. */
 void dz_table_set_limits(struct dz_slot *s, uint32_t messages, uint64_t bytes);
+static inline uint64_t dz_table_load(const struct dz_slot *s)
+{
+    return atomic_load_explicit(&s->load, memory_order_relaxed) + atomic_load_explicit(&s->load_here, memory_order_relaxed);
+}
 /* Messages and bytes waiting. */
 static inline uint32_t dz_table_messages(const struct dz_slot *s)
 {
-    return (uint32_t)(atomic_load_explicit(&s->load, memory_order_relaxed) / DZ_LOAD_MESSAGE);
+    return (uint32_t)(dz_table_load(s) / DZ_LOAD_MESSAGE);
 }
 static inline uint64_t dz_table_bytes(const struct dz_slot *s)
 {
-    return atomic_load_explicit(&s->load, memory_order_relaxed) & DZ_LOAD_BYTES;
+    return dz_table_load(s) & DZ_LOAD_BYTES;
 }
 /* Room for one message of `bytes`: false when the mailbox is full. Given back with dz_table_give_back. */
 bool dz_table_take_room(struct dz_slot *s, uint32_t bytes);
 void dz_table_give_back(struct dz_slot *s, uint32_t bytes);
+static inline bool dz_table_fits(const struct dz_slot *s, uint64_t load)
+{
+    uint64_t limit = atomic_load_explicit(&s->limit, memory_order_relaxed);
+    return load / DZ_LOAD_MESSAGE <= limit / DZ_LOAD_MESSAGE && (load & DZ_LOAD_BYTES) <= (limit & DZ_LOAD_BYTES);
+}
+/* The same on the thread the process lives on (it is no native), without a bus-locked instruction. */
+static inline bool dz_table_take_room_here(struct dz_slot *s, uint32_t bytes)
+{
+    uint64_t here = atomic_load_explicit(&s->load_here, memory_order_relaxed) + DZ_LOAD_MESSAGE + bytes;
+    if (!dz_table_fits(s, here + atomic_load_explicit(&s->load, memory_order_relaxed)))
+        return false;
+    atomic_store_explicit(&s->load_here, here, memory_order_relaxed);
+    return true;
+}
+static inline void dz_table_give_back_here(struct dz_slot *s, uint32_t bytes)
+{
+    uint64_t here = atomic_load_explicit(&s->load_here, memory_order_relaxed);
+    atomic_store_explicit(&s->load_here, here - DZ_LOAD_MESSAGE - bytes, memory_order_relaxed);
+}
 
 /* Pids of all living, visible processes in slot order; *index starts at 0; false at the end. */
 bool dz_table_next(const struct dz_table *t, uint32_t *index, struct dz_pid *pid);

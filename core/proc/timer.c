@@ -3,13 +3,6 @@
 #include "base/assert.h"
 #include "proc/rt.h"
 
-void dz_timer_init(struct dz_timer *timer, void (*fire)(struct dz_thread *, struct dz_timer *))
-{
-    dz_heap_node_init(&timer->node);
-    dz_list_init(&timer->lazy);
-    timer->fire = fire;
-}
-
 int dz_timer_start(struct dz_thread *t, struct dz_timer *timer, uint64_t due_ns)
 {
     dz_timer_stop(t, timer);
@@ -19,7 +12,8 @@ int dz_timer_start(struct dz_thread *t, struct dz_timer *timer, uint64_t due_ns)
 void dz_timer_stop(struct dz_thread *t, struct dz_timer *timer)
 {
     dz_list_remove(&timer->lazy);
-    dz_heap_remove(&t->timers, &timer->node);
+    if (dz_heap_holds(&timer->node))
+        dz_heap_remove(&t->timers, &timer->node);
 }
 
 void dz_timer_start_lazy(struct dz_thread *t, struct dz_timer *timer, uint64_t timeout_ns)

@@ -18,7 +18,12 @@ struct dz_timer {
     void (*fire)(struct dz_thread *t, struct dz_timer *timer); /* the timer is stopped already */
 };
 
-void dz_timer_init(struct dz_timer *timer, void (*fire)(struct dz_thread *, struct dz_timer *));
+static inline void dz_timer_init(struct dz_timer *timer, void (*fire)(struct dz_thread *, struct dz_timer *))
+{
+    dz_heap_node_init(&timer->node);
+    dz_list_init(&timer->lazy);
+    timer->fire = fire;
+}
 /* due_ns on the host's monotonic clock; an already started timer moves. DZ_INFINITY: stopped. */
 int dz_timer_start(struct dz_thread *t, struct dz_timer *timer, uint64_t due_ns);
 /* Due timeout_ns after the thread next looks at its timers: costs no clock and no heap when it is stopped before that, and is

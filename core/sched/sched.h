@@ -88,6 +88,7 @@ struct dz_sched_options {
 #define DZ_SLICE_TURNS     64u      /* messages one process may handle before its neighbours run */
 #define DZ_SLICE_STRETCHES 1024u    /* stretches of turns in one round */
 #define DZ_SLICE_NS        1000000u /* how long one round may run processes */
+#define DZ_SLICE_LOOKS     16u      /* turns between two looks at the clock; a power of two */
 #define DZ_INBOX_BATCH     4096u    /* messages of the inbox delivered in one round */
 #define DZ_NATIVE_BUDGET   64u      /* messages one native may handle before its neighbours run */
 #define DZ_LOAD_MAX        256u
@@ -139,22 +140,55 @@ uint64_t dz_sched_next_ns(struct dz_worker *w);
 void dz_sched_each_process(struct dz_worker *w,
                            void (*visit)(void *ctx, struct dz_thread *t, struct dz_proc *p), void *ctx);
 
-/* The next ready process of this thread, RUNNING, in a turn of its own; NULL when none. */
-struct dz_proc *dz_sched_next(struct dz_worker *w);
-/* The same if the next one is of this kind: for kinds that run several of their processes in one go (vm). */
-struct dz_proc *dz_sched_next_of(struct dz_worker *w, const struct dz_proc_kind *kind);
-/* Must the present stretch of turns end: slice used up, messages in the inbox, natives ready, timer due.
- * Cheap. Ask once between two turns. */
-bool dz_sched_should_yield(struct dz_worker *w);
-/* A turn begins or ends that the scheduler cannot see (a callback of the loop); dz_sched_next begins one by
- * itself. A kind that is about to return may end its turn early: natives made ready after that need not be
- * announced to the system thread. */
-void dz_sched_turn_begin(struct dz_worker *w);
-void dz_sched_turn_end(struct dz_worker *w);
-
 static inline struct dz_worker *dz_worker_of(struct dz_thread *t)
 {
     return (struct dz_worker *)(void *)t;
+}
+
+/* A turn begins or ends that the scheduler cannot see (a callback of the loop); dz_sched_next begins one by
+ * itself. A kind that is about to return may end its turn early: natives made ready after that need not be
+ * announced to the system thread. */
+static inline void dz_sched_turn_begin(struct dz_worker *w)
+{
+    w->thread.in_turn = true;
+    /* relaxed, release: pair with the watchdog, which reads the turn first (acquire) and the time after it.
+     */
+    atomic_store_explicit(&w->turn_started_ns, w->thread.now_ns, memory_order_relaxed);
+    atomic_store_explicit(&w->turn, ++w->turns, memory_order_release);
+}
+void dz_sched_turn_end(struct dz_worker *w);
+
+/* The next ready process of this thread, RUNNING, in a turn of its own; NULL when none. */
+static inline struct dz_proc *dz_sched_next(struct dz_worker *w)
+{
+    struct dz_list *node = dz_list_pop_front(&w->thread.runq);
+    if (!node)
+        return NULL;
+    struct dz_proc *p = dz_list_entry(node, struct dz_proc, run);
+    dz_assert(p->state == DZ_PROC_READY);
+    p->state = DZ_PROC_RUNNING;
+    dz_sched_turn_begin(w);
+    return p;
+}
+/* The same if the next one is of this kind: for kinds that run several of their processes in one go (vm). */
+static inline struct dz_proc *dz_sched_next_of(struct dz_worker *w, const struct dz_proc_kind *kind)
+{
+    struct dz_list *head = &w->thread.runq;
+    if (dz_list_empty(head) || dz_list_entry(head->next, struct dz_proc, run)->kind != kind)
+        return NULL;
+    return dz_sched_next(w);
+}
+/* Must the present stretch of turns end: slice used up, messages in the inbox, natives ready, timer due.
+ * Cheap: it looks at the clock now and then only. Ask once between two turns. */
+bool dz_sched_slice_over(struct dz_worker *w);
+static inline bool dz_sched_should_yield(struct dz_worker *w)
+{
+    if (w->slice_left == 0)
+        return true;
+    w->slice_left--;
+    if (!dz_list_empty(&w->thread.natives) || !dz_mpsc_empty(&w->inbox->queue))
+        return true;
+    return w->slice_left % DZ_SLICE_LOOKS == 0 && dz_sched_slice_over(w);
 }
 
 #endif

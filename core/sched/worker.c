@@ -12,7 +12,6 @@
 #include "sched/takeover.h"
 
 #define LOOP_EVERY_NS       1000000u /* how often a busy thread looks at its loop */
-#define LOOK_AT_CLOCK_EVERY 16u      /* calls of dz_sched_should_yield; a power of two */
 
 static bool is_system(const struct dz_worker *w)
 {
@@ -26,15 +25,6 @@ static uint64_t look_at_clock(struct dz_worker *w)
 
 /* --- turns --- */
 
-void dz_sched_turn_begin(struct dz_worker *w)
-{
-    w->thread.in_turn = true;
-    /* relaxed, release: pair with the watchdog, which reads the turn first (acquire) and the time after it.
-     */
-    atomic_store_explicit(&w->turn_started_ns, w->thread.now_ns, memory_order_relaxed);
-    atomic_store_explicit(&w->turn, ++w->turns, memory_order_release);
-}
-
 void dz_sched_turn_end(struct dz_worker *w)
 {
     w->thread.in_turn = false;
@@ -42,35 +32,8 @@ void dz_sched_turn_end(struct dz_worker *w)
     atomic_store_explicit(&w->turn, 0, memory_order_release);
 }
 
-struct dz_proc *dz_sched_next(struct dz_worker *w)
+bool dz_sched_slice_over(struct dz_worker *w)
 {
-    struct dz_list *node = dz_list_pop_front(&w->thread.runq);
-    if (!node)
-        return NULL;
-    struct dz_proc *p = dz_list_entry(node, struct dz_proc, run);
-    dz_assert(p->state == DZ_PROC_READY);
-    p->state = DZ_PROC_RUNNING;
-    dz_sched_turn_begin(w);
-    return p;
-}
-
-struct dz_proc *dz_sched_next_of(struct dz_worker *w, const struct dz_proc_kind *kind)
-{
-    struct dz_list *head = &w->thread.runq;
-    if (dz_list_empty(head) || dz_list_entry(head->next, struct dz_proc, run)->kind != kind)
-        return NULL;
-    return dz_sched_next(w);
-}
-
-bool dz_sched_should_yield(struct dz_worker *w)
-{
-    if (w->slice_left == 0)
-        return true;
-    w->slice_left--;
-    if (!dz_list_empty(&w->thread.natives) || !dz_mpsc_empty(&w->inbox->queue))
-        return true;
-    if (w->slice_left % LOOK_AT_CLOCK_EVERY)
-        return false;
     uint64_t now = look_at_clock(w);
     return now >= w->slice_end_ns || now >= dz_timers_next(&w->thread);
 }

@@ -51,7 +51,7 @@ static int down_at_once(lua_State *L, struct dz_proc *p, const char *reason, uin
     dz_vm_push_ref(L, (struct dz_ref){p->pid, ref});
     lua_pushvalue(L, -1);
     lua_setfield(L, -3, "ref");
-    struct dz_msg *m = dz_codec_message(L, -2, "notice", 0, DZ_MSG_INFO);
+    struct dz_msg *m = dz_codec_message(L, dz_vm_thread(L), -2, "notice", 0, DZ_MSG_INFO);
     m->to = p->pid;
     dz_send_must(dz_vm_thread(L), m);
     return 1;

@@ -6,6 +6,8 @@
 #include "base/err.h"
 #include "vm/state.h"
 
+#define CALL_TIMEOUT_NS 5000000000ull
+
 /* { name =, node = } as an argument: true when idx is such a table. The strings stay on the stack (two
  * slots). */
 struct named {
@@ -214,11 +216,8 @@ bool dz_unsent_retry(struct dz_vm *vm, struct dz_co *co)
 /* --- send and cast --- */
 
 /* Where a one-way message goes. False: to nobody. *far: by name to another node. */
-static bool check_target(lua_State *L, struct dz_vm *vm, int idx, struct dz_pid *pid, struct named *n, bool *far)
+static bool find_target(lua_State *L, struct dz_vm *vm, int idx, struct dz_pid *pid, struct named *n, bool *far)
 {
-    *far = false;
-    if (dz_ident_known(vm, L, idx, pid))
-        return true;
     *pid = DZ_PID_NONE;
     *far = check_named(L, idx, "dest", n);
     if (!*far) {
@@ -235,6 +234,39 @@ static bool check_target(lua_State *L, struct dz_vm *vm, int idx, struct dz_pid 
     return !dz_pid_is_none(*pid);
 }
 
+static inline bool check_target(lua_State *L, struct dz_vm *vm, int idx, struct dz_pid *pid, struct named *n, bool *far)
+{
+    *far = false;
+    return dz_ident_known(vm, L, idx, pid) || find_target(L, vm, idx, pid, n, far);
+}
+
+/* One that waits is about to run: what its coroutine needs first is on its way from memory while the sender goes on. */
+static inline void fetch_receiver(const struct dz_vm *vm, const struct dz_slot *slot)
+{
+    /* relaxed: a process of this thread stays here. */
+    bool here = atomic_load_explicit(&slot->thread, memory_order_relaxed) == vm->thread->index;
+    const struct dz_proc *p = here && !atomic_load_explicit(&slot->native, memory_order_relaxed) ? slot->proc : NULL;
+    const struct dz_co *co = p && p->kind == &dz_vm_kind ? p->kind_data : NULL;
+    if (!co)
+        return;
+    __builtin_prefetch(co->L);
+    __builtin_prefetch((const char *)co->L + 64);
+}
+
+/* To a process known by its pid that lives here. */
+static int one_way_here(lua_State *L, struct dz_vm *vm, struct dz_slot *slot, struct dz_msg *m)
+{
+    if (dz_send_to_slot(vm->thread, slot, &m)) {
+        dz_msg_free(m); /* its mailbox is full: counted there */
+        m = NULL;
+    }
+    fetch_receiver(vm, slot);
+    struct dz_co *co = vm->running;
+    if (!co || (++co->sent < DZ_VM_SENDS && dz_table_messages(slot) <= DZ_VM_LONG_MAILBOX))
+        return 0;
+    return dz_wait_hand_over(L, vm);
+}
+
 static int one_way(lua_State *L, enum dz_msg_kind kind)
 {
     struct dz_vm *vm = dz_vm_state(L);
@@ -242,16 +274,18 @@ static int one_way(lua_State *L, enum dz_msg_kind kind)
     struct named n;
     bool far;
     const struct dz_proc *self = vm->current ? vm->current : dz_vm_self(L);
-    if (lua_gettop(L) != 2)
-        lua_settop(L, 2);
     bool known = check_target(L, vm, 1, &to, &n, &far);
-    struct dz_msg *m = dz_codec_message(L, 2, "message", 0, kind);
+    struct dz_msg *m = dz_codec_message(L, vm->thread, 2, "message", 0, kind);
     if (!known) {
         dz_msg_free(m);
         return 0;
     }
     m->from = self->pid;
     m->to = to;
+    struct dz_rt *rt = vm->shared->rt;
+    struct dz_slot *slot = !far && dz_nodes_is_self(&rt->nodes, to.node) ? dz_table_find(&rt->table, to) : NULL;
+    if (slot)
+        return one_way_here(L, vm, slot, m);
     bool abroad = far || !dz_nodes_is_self(&vm->shared->rt->nodes, to.node);
     int err = far ? send_named(vm, &n, &m) : dz_send(vm->thread, &m);
     if (err == DZ_EOVERLOADED && abroad && vm->running && lua_isyieldable(L))
@@ -302,12 +336,38 @@ static int ask_named(lua_State *L, const struct named *n, struct dz_msg **take, 
     return lua_error(L);
 }
 
+/* Lets the idle process answer within this turn. Where it does not, the wait is like any other from then on. */
+static int ask_idle(lua_State *L, struct dz_vm *vm, struct dz_proc *idle, struct dz_msg *m, bool shared, uint64_t timeout)
+{
+    m->from = vm->current->pid;
+    m->to = idle->pid;
+    m->ref = dz_thread_next_ref(vm->thread);
+    struct dz_co *co = dz_wait_begin(vm, DZ_WAIT_REPLY, m->ref, m->to, DZ_INFINITY);
+    if (dz_dispatch_ask(vm, idle, m, shared, 2))
+        return dz_wait_answer(L, vm);
+    if (vm->current->wait && !co->wait.woken)
+        dz_process_time_wait(vm->thread, &co->wait, timeout);
+    co->wants = DZ_WANTS_REPLY;
+    return dz_wait_park(L);
+}
+
+/* What needs no bytes to get there has none. */
+static int call_idle(lua_State *L, struct dz_vm *vm, struct dz_proc *idle, uint64_t timeout)
+{
+    bool shared = dz_dispatch_takes_shared(idle) && dz_dispatch_share(L, vm, 2);
+    struct dz_msg *m = shared ? dz_thread_new_message(vm->thread, DZ_MSG_CALL)
+                              : dz_codec_message(L, vm->thread, 2, "message", 0, DZ_MSG_CALL);
+    if (!m)
+        return dz_vm_raise(L, DZ_ENOMEM, "out of memory");
+    return ask_idle(L, vm, idle, m, shared, timeout);
+}
+
 /* dz_vm_ask, but the answer may be the primitive's result. */
 static int ask_here(lua_State *L, struct dz_vm *vm, struct dz_msg **take, uint64_t timeout)
 {
     struct dz_msg *m = *take;
     m->from = vm->current->pid;
-    m->ref = dz_rt_next_ref(vm->shared->rt);
+    m->ref = dz_thread_next_ref(vm->thread);
     dz_wait_begin(vm, DZ_WAIT_REPLY, m->ref, m->to, timeout)->wants = DZ_WANTS_REPLY;
     bool abroad = !dz_nodes_is_self(&vm->shared->rt->nodes, m->to.node);
     int err = dz_send(vm->thread, take);
@@ -316,7 +376,7 @@ static int ask_here(lua_State *L, struct dz_vm *vm, struct dz_msg **take, uint64
     return err ? dz_wait_not_sent(L, take, err) : dz_wait_park(L);
 }
 
-/* call(dest, message, timeout_ms) -> true, the reply; or nothing: then result() */
+/* call(dest, message, timeout_ms) -> the reply, true; or nothing: then result() */
 static int call(lua_State *L)
 {
     struct dz_vm *vm = dz_vm_state(L);
@@ -325,11 +385,14 @@ static int call(lua_State *L)
     bool far;
     if (!dz_wait_allowed(L, vm))
         dz_vm_check_wait(L, "call");
-    uint64_t timeout = dz_vm_check_time(L, 3, "timeout_ms", 5000000000ull);
-    if (lua_gettop(L) != 2)
-        lua_settop(L, 2);
+    uint64_t timeout = CALL_TIMEOUT_NS;
+    if (!lua_isnoneornil(L, 3))
+        timeout = dz_vm_check_time(L, 3, "timeout_ms", CALL_TIMEOUT_NS);
     bool known = check_target(L, vm, 1, &to, &n, &far);
-    struct dz_msg *m = dz_codec_message(L, 2, "message", 0, DZ_MSG_CALL);
+    struct dz_proc *idle = known && !far && L == vm->running->L ? dz_dispatch_idle(vm, to) : NULL;
+    if (idle)
+        return call_idle(L, vm, idle, timeout);
+    struct dz_msg *m = dz_codec_message(L, vm->thread, 2, "message", 0, DZ_MSG_CALL);
     if (!known) {
         dz_msg_free(m);
         return raise_noproc(L, 1);
@@ -352,13 +415,13 @@ static int ask(lua_State *L)
     bool far;
     enum dz_msg_kind kind = luaL_checkoption(L, 1, NULL, kinds) == 0 ? DZ_MSG_STOP : DZ_MSG_GET_INFO;
     dz_vm_check_wait(L, kinds[kind == DZ_MSG_GET_INFO]);
-    uint64_t timeout = dz_vm_check_time(L, 4, "timeout_ms", 5000000000ull);
+    uint64_t timeout = dz_vm_check_time(L, 4, "timeout_ms", CALL_TIMEOUT_NS);
     lua_settop(L, 3);
     if (!check_target(L, dz_vm_state(L), 2, &to, &n, &far)) {
         lua_pushboolean(L, false);
         return 1;
     }
-    struct dz_msg *m = dz_codec_message(L, 3, "reason", 0, kind);
+    struct dz_msg *m = dz_codec_message(L, dz_vm_thread(L), 3, "reason", 0, kind);
     m->to = to;
     return far ? ask_named(L, &n, &m, timeout) : dz_vm_ask(L, &m, timeout);
 }
@@ -371,7 +434,7 @@ static int reply(lua_State *L)
     struct dz_ref from;
     if (!dz_vm_to_ref(L, 1, &from))
         return dz_vm_raise_argument(L, "from", "the `from` of a call", 1);
-    struct dz_msg *m = dz_codec_message(L, 2, "reply", 0, DZ_MSG_REPLY);
+    struct dz_msg *m = dz_codec_message(L, vm->thread, 2, "reply", 0, DZ_MSG_REPLY);
     dz_msg_free(dz_process_unowe(self, from.owner, from.num));
     m->to = from.owner;
     m->from = self->pid;
@@ -399,7 +462,7 @@ static int request(lua_State *L)
     lua_settop(L, 3);
     if (!check_target(L, dz_vm_state(L), 1, &to, &n, &far))
         return raise_noproc(L, 1);
-    struct dz_msg *m = dz_codec_message(L, 3, "argument", flags, DZ_MSG_REQUEST);
+    struct dz_msg *m = dz_codec_message(L, dz_vm_thread(L), 3, "argument", flags, DZ_MSG_REQUEST);
     m->code = code;
     if (flags)
         dz_function_hold(L, to);
@@ -412,7 +475,7 @@ static int notice(lua_State *L)
     struct dz_pid to;
     if (!dz_vm_check_dest(L, 1, "dest", &to))
         return 0;
-    struct dz_msg *m = dz_codec_message(L, 3, "argument", 0, DZ_MSG_NOTICE);
+    struct dz_msg *m = dz_codec_message(L, dz_vm_thread(L), 3, "argument", 0, DZ_MSG_NOTICE);
     m->code = (uint16_t)luaL_checkint(L, 2);
     m->to = to;
     m->from = dz_vm_self(L)->pid;

@@ -13,7 +13,7 @@
 static int spawn_supervisor(lua_State *L)
 {
     dz_vm_check_wait(L, "supervisor.start");
-    struct dz_msg *spec = dz_codec_message(L, 1, "spec", DZ_CODEC_FUNCTIONS, DZ_MSG_SEND);
+    struct dz_msg *spec = dz_codec_message(L, dz_vm_thread(L), 1, "spec", DZ_CODEC_FUNCTIONS, DZ_MSG_SEND);
     struct dz_spawn s = {.what = DZ_SPAWN_SUPERVISOR,
                          .timeout_ms = DZ_INFINITY,
                          .spec = spec->data,

@@ -64,7 +64,7 @@ static struct timer *make(lua_State *L, int idx)
     }
     if ((dz_pid_is_none(to) && name_len == 0) || (lua_istable(L, idx) && node_len == 0))
         dz_vm_raise_argument(L, "dest", "a pid, a registered name or { name =, node = }", idx);
-    struct dz_msg *m = dz_codec_message(L, idx + 1, "message", 0, DZ_MSG_SEND);
+    struct dz_msg *m = dz_codec_message(L, dz_vm_thread(L), idx + 1, "message", 0, DZ_MSG_SEND);
     struct timer *timer = dz_zalloc(1, sizeof *timer + name_len + node_len);
     if (!timer) {
         dz_msg_free(m);

@@ -15,11 +15,6 @@ void *dz_vm_wait_token(void)
     return (void *)(uintptr_t)&token;
 }
 
-bool dz_wait_allowed(lua_State *L, const struct dz_vm *vm)
-{
-    return vm->running && vm->current && lua_isyieldable(L);
-}
-
 void dz_vm_check_wait(lua_State *L, const char *call)
 {
     struct dz_vm *vm = dz_vm_state(L);
@@ -58,10 +53,11 @@ struct dz_co *dz_wait_begin(struct dz_vm *vm, enum dz_wait_kind kind, uint64_t r
         dz_process_unwait(vm->thread, p);
     if (p->flags & DZ_PROC_STOP_MAILED)
         heed_stop(vm, p);
-    memset(&co->wait, 0, sizeof co->wait);
     co->wait.kind = kind;
     co->wait.ref = ref;
     co->wait.target = target;
+    co->wait.reply = NULL;
+    co->wait.answered = co->wait.timed_out = false;
     co->self_ending = co->refused = false;
     co->wants = DZ_WANTS_NOTHING;
     dz_process_wait(vm->thread, p, &co->wait, timeout_ns);
@@ -77,9 +73,12 @@ int dz_wait_interrupt(lua_State *L)
     return dz_interrupt_raise(L);
 }
 
+/* Only a coroutine of the process's own has to pass the token on. */
 int dz_wait_park(lua_State *L)
 {
-    lua_settop(L, 0);
+    const struct dz_co *co = dz_vm_state(L)->running;
+    if (co && co->L == L)
+        return lua_yield(L, 0);
     lua_pushlightuserdata(L, dz_vm_wait_token());
     return lua_yield(L, 1);
 }
@@ -158,6 +157,16 @@ int dz_vm_request(lua_State *L, struct dz_pid to, uint16_t code, struct dz_msg *
     return dz_vm_ask(L, &m, timeout_ns);
 }
 
+int dz_wait_hand_over(lua_State *L, struct dz_vm *vm)
+{
+    if (!lua_isyieldable(L))
+        return 0;
+    vm->running->sent = 0;
+    dz_wait_begin(vm, DZ_WAIT_EVENT, 0, DZ_PID_NONE, DZ_INFINITY)->self_ending = true;
+    dz_process_wake(vm->thread, vm->current);
+    return dz_wait_park(L);
+}
+
 int dz_wait_after_send(lua_State *L, struct dz_vm *vm, struct dz_pid to)
 {
     struct dz_co *co = vm->running;
@@ -169,12 +178,7 @@ int dz_wait_after_send(lua_State *L, struct dz_vm *vm, struct dz_pid to)
         if (!slot || dz_table_messages(slot) <= DZ_VM_LONG_MAILBOX)
             return 0;
     }
-    if (!lua_isyieldable(L))
-        return 0;
-    co->sent = 0;
-    dz_wait_begin(vm, DZ_WAIT_EVENT, 0, DZ_PID_NONE, DZ_INFINITY)->self_ending = true;
-    dz_process_wake(vm->thread, vm->current);
-    return dz_wait_park(L);
+    return dz_wait_hand_over(L, vm);
 }
 
 /* --- results --- */
@@ -230,6 +234,22 @@ static int take_reply(lua_State *L, struct dz_vm *vm, struct dz_co *co, struct d
     return 1;
 }
 
+int dz_wait_answer(lua_State *L, struct dz_vm *vm)
+{
+    struct dz_co *co = vm->running;
+    if (co->given) {
+        co->given = false;
+        dz_process_unwait(vm->thread, vm->current);
+    } else {
+        dz_assert(co->wait.reply);
+        if (co->wait.reply->flags & DZ_MSG_FAILED)
+            return 0;
+        take_reply(L, vm, co, vm->current);
+    }
+    lua_pushboolean(L, true);
+    return 2;
+}
+
 /* result([dest, timeout_ms]) -> what was waited for: the answer of a question, nothing for a time; raises its
  * error or timeout, with whom it was asked of when that is given. */
 int dz_wait_result(lua_State *L)
@@ -246,38 +266,35 @@ int dz_wait_result(lua_State *L)
     return late ? raise_timeout(L) : 0;
 }
 
-static int give_reply(struct dz_vm *vm, struct dz_co *co, struct dz_proc *p)
+static bool give_reply(struct dz_vm *vm, struct dz_co *co, struct dz_proc *p)
 {
     struct dz_msg *m = p->wait->reply;
     if (!m || (m->flags & DZ_MSG_FAILED) || !dz_codec_push_fixed(co->L, m->data, m->len))
-        return 0;
+        return false;
     p->wait->reply = NULL;
     dz_process_unwait(vm->thread, p);
     dz_thread_free_message(vm->thread, m);
-    return 1;
+    return true;
 }
 
-static int give_message(struct dz_vm *vm, struct dz_co *co, struct dz_proc *p)
+static bool give_message(struct dz_vm *vm, struct dz_co *co, struct dz_proc *p)
 {
     struct dz_msg *m = dz_mailbox_peek(&p->mail);
     if (!m || m->kind != DZ_MSG_SEND || !dz_codec_push_fixed(co->L, m->data, m->len))
-        return 0;
+        return false;
     dz_process_unwait(vm->thread, p);
     dz_thread_free_message(vm->thread, dz_process_take(p));
-    return 1;
+    return true;
 }
 
 int dz_wait_give(struct dz_vm *vm, struct dz_co *co, struct dz_proc *p)
 {
     enum dz_wants wants = co->wants;
     co->wants = DZ_WANTS_NOTHING;
-    if (!p->wait || wants == DZ_WANTS_NOTHING)
+    if (!p->wait || !(wants == DZ_WANTS_REPLY ? give_reply(vm, co, p) : give_message(vm, co, p)))
         return 0;
     lua_pushboolean(co->L, true);
-    int n = wants == DZ_WANTS_REPLY ? give_reply(vm, co, p) : give_message(vm, co, p);
-    if (n == 0)
-        lua_pop(co->L, 1);
-    return n ? n + 1 : 0;
+    return 2;
 }
 
 /* result_sender() -> who answered; nil when the answer was nil. */
@@ -382,42 +399,46 @@ static void take_out(struct dz_co *co, struct dz_proc *p, struct dz_msg *prev, s
 }
 
 /* Pushes what a message taken by a plain process or by receive says, and settles who owns it. */
-static int deliver(lua_State *L, struct dz_vm *vm, struct dz_co *co, struct dz_proc *p, struct dz_msg *m)
+static bool deliver(lua_State *L, struct dz_vm *vm, struct dz_co *co, struct dz_proc *p, struct dz_msg *m)
 {
     if (m->kind == DZ_MSG_CALL) {
         dz_process_owe(p, m);
         dz_wait_push_message(L, p, m);
-        return 1;
+        return true;
     }
     dz_msg_free(co->held);
     co->held = m;
     if (m->kind == DZ_MSG_NOTICE || m->kind == DZ_MSG_CHILD_EXIT)
-        return 0;
+        return false;
     dz_wait_push_message(L, p, m);
     co->held = NULL;
     dz_thread_free_message(vm->thread, m);
-    return 1;
+    return true;
 }
 
-/* take() -> true, the oldest message; or false. */
+/* Pushes the oldest message and true; or nil and false. */
+static int take_next(lua_State *L, struct dz_vm *vm, struct dz_co *co, struct dz_proc *p)
+{
+    struct dz_msg *prev;
+    struct dz_msg *m;
+    bool found = false;
+    co->seen = NULL;
+    while (!found && (m = look_on(co, p, &prev)) != NULL) {
+        take_out(co, p, prev, m);
+        found = deliver(L, vm, co, p, m);
+    }
+    if (!found)
+        lua_pushnil(L);
+    lua_pushboolean(L, found);
+    return 2;
+}
+
+/* take() -> the oldest message, true; or nil, false. */
 static int take(lua_State *L)
 {
     struct dz_vm *vm = dz_vm_state(L);
-    struct dz_proc *p = dz_vm_self(L);
-    struct dz_co *co = vm->running;
-    struct dz_msg *prev;
-    struct dz_msg *m;
     dz_vm_check_wait(L, "receive");
-    co->seen = NULL;
-    lua_settop(L, 0);
-    lua_pushboolean(L, true);
-    while ((m = look_on(co, p, &prev)) != NULL) {
-        take_out(co, p, prev, m);
-        if (deliver(L, vm, co, p, m))
-            return 2;
-    }
-    lua_pushboolean(L, false);
-    return 1;
+    return take_next(L, vm, vm->running, vm->current);
 }
 
 /* look(again) -> true, the next message receive has not looked at yet, which stays; or false. `again`: from
@@ -472,17 +493,26 @@ static int wait_message(lua_State *L)
     return dz_wait_park(L);
 }
 
-/* receive(timeout_ms) -> true, the oldest message; false when there is none and none is waited for; nothing: one has come or
- * time has run out meanwhile, received() and take() tell. */
+/* receive(timeout_ms) -> the oldest message, true; nil, false when there is none and none is waited for; nothing: one
+ * has come or time has run out meanwhile, received() and take() tell. */
 static int receive(lua_State *L)
 {
     struct dz_vm *vm = dz_vm_state(L);
     if (!dz_wait_allowed(L, vm))
         dz_vm_check_wait(L, "receive");
-    uint64_t timeout = dz_vm_check_time(L, 1, "timeout_ms", DZ_INFINITY);
-    int n = take(L);
-    if (n == 2 || timeout == 0)
-        return n;
+    struct dz_proc *p = vm->current;
+    bool for_ever = lua_topointer(L, 1) == vm->infinity;
+    uint64_t timeout = for_ever ? DZ_INFINITY : dz_vm_check_time(L, 1, "timeout_ms", DZ_INFINITY);
+    if (dz_mailbox_peek(&p->mail)) {
+        take_next(L, vm, vm->running, p);
+        if (lua_toboolean(L, -1))
+            return 2;
+    }
+    if (timeout == 0) {
+        lua_pushnil(L);
+        lua_pushboolean(L, false);
+        return 2;
+    }
     dz_wait_begin(vm, DZ_WAIT_MESSAGE, 0, DZ_PID_NONE, timeout)->wants = DZ_WANTS_MESSAGE;
     return dz_wait_park(L);
 }

@@ -495,23 +495,16 @@ size_t dz_codec_scalar(lua_State *L, int idx, uint8_t out[DZ_CODEC_SCALAR])
     }
 }
 
-struct dz_msg *dz_codec_message(lua_State *L, int idx, const char *what, unsigned flags,
-                                enum dz_msg_kind kind)
+struct dz_msg *dz_codec_large_message(lua_State *L, struct dz_thread *t, int idx, const char *what, unsigned flags,
+                                      enum dz_msg_kind kind)
 {
-    struct dz_vm *vm = dz_vm_state(L);
-    struct dz_msg *m = dz_thread_new_message(vm->thread, kind);
-    size_t len = m ? dz_codec_scalar(L, idx, m->bytes) : 0;
-    if (!len) { /* the encoder may raise: it does so before there is a message */
-        dz_thread_free_message(vm->thread, m);
-        struct dz_buf *b = dz_codec_scratch(vm);
-        dz_codec_encode(L, idx, what, flags, b);
-        len = b->len;
-        m = len > DZ_MSG_SMALL_ROOM ? dz_msg_new(kind, len) : dz_thread_new_message(vm->thread, kind);
-        if (!m)
-            dz_vm_raise(L, DZ_ENOMEM, "out of memory");
-        memcpy(m->bytes, b->data, len);
-    }
-    m->len = (uint32_t)len;
+    struct dz_buf *b = dz_codec_scratch(t->vm);
+    dz_codec_encode(L, idx, what, flags, b);
+    struct dz_msg *m = b->len > DZ_MSG_SMALL_ROOM ? dz_msg_new(kind, b->len) : dz_thread_new_message(t, kind);
+    if (!m)
+        dz_vm_raise(L, DZ_ENOMEM, "out of memory");
+    memcpy(m->bytes, b->data, b->len);
+    m->len = (uint32_t)b->len;
     return m;
 }
 

@@ -9,7 +9,7 @@
 
 #include <lua.h>
 #include "base/buf.h"
-#include "proc/message.h"
+#include "proc/rt.h"
 #include "term/read.h"
 
 enum dz_codec_flag {
@@ -27,9 +27,21 @@ void dz_codec_encode_args(lua_State *L, int idx, const char *what, unsigned flag
  * raises. */
 #define DZ_CODEC_SCALAR 32
 size_t dz_codec_scalar(lua_State *L, int idx, uint8_t out[DZ_CODEC_SCALAR]);
-/* A new message holding the value; never NULL (raises). */
-struct dz_msg *dz_codec_message(lua_State *L, int idx, const char *what, unsigned flags,
-                                enum dz_msg_kind kind);
+/* A new message holding the value; never NULL (raises). `t` is the thread the state runs on. */
+struct dz_msg *dz_codec_large_message(lua_State *L, struct dz_thread *t, int idx, const char *what, unsigned flags,
+                                      enum dz_msg_kind kind);
+static inline struct dz_msg *dz_codec_message(lua_State *L, struct dz_thread *t, int idx, const char *what,
+                                              unsigned flags, enum dz_msg_kind kind)
+{
+    struct dz_msg *m = dz_thread_new_message(t, kind);
+    size_t len = m ? dz_codec_scalar(L, idx, m->bytes) : 0;
+    if (len) {
+        m->len = (uint32_t)len;
+        return m;
+    }
+    dz_thread_free_message(t, m); /* the encoder may raise: it does so before there is a message */
+    return dz_codec_large_message(L, t, idx, what, flags, kind);
+}
 /* The same value as a blob: exit reasons. */
 struct dz_blob *dz_codec_blob(lua_State *L, int idx, const char *what, unsigned flags);
 

@@ -51,15 +51,18 @@ struct dz_co *dz_co_get(struct dz_vm *vm, struct dz_proc *p)
 
 void dz_co_clear(struct dz_co *co)
 {
-    dz_msg_free(co->msg);
-    dz_msg_free(co->held);
-    co->msg = co->held = NULL;
-    dz_unsent_free(co);
+    if (co->msg || co->held) {
+        dz_msg_free(co->msg);
+        dz_msg_free(co->held);
+        co->msg = co->held = NULL;
+    }
+    if (co->unsent)
+        dz_unsent_free(co);
     co->seen = NULL;
     co->sent = 0;
     co->phase = DZ_PHASE_NONE;
     co->stage = 0;
-    co->self_ending = co->refused = false;
+    co->self_ending = co->refused = co->given = false;
     co->wants = DZ_WANTS_NOTHING;
 }
 

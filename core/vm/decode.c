@@ -85,6 +85,9 @@ static inline bool push_common(lua_State *L, struct dz_read *r)
     } else if (tag == 0xcc && left > 1) {
         lua_pushinteger(L, p[1]);
         r->at = p + 2;
+    } else if (tag == 0xce && left > 4) {
+        lua_pushnumber(L, (uint32_t)p[1] << 24 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 8 | p[4]);
+        r->at = p + 5;
     } else {
         return false;
     }
@@ -93,17 +96,17 @@ static inline bool push_common(lua_State *L, struct dz_read *r)
 
 bool dz_codec_push_fixed(lua_State *L, const uint8_t *data, size_t len)
 {
-    struct dz_read r;
+    struct dz_read r = {data, data + len};
     struct dz_value v;
-    dz_read_init(&r, data, len);
-    if (len == 0 || dz_read_next(&r, &v))
+    if (len == 0 || (data[0] >= 0x80 && data[0] <= 0xbf))
+        return false; /* a table or a string */
+    if (push_common(L, &r))
+        return true;
+    if (dz_read_next(&r, &v))
         return false;
     switch (v.type) {
     case DZ_TERM_NIL:
         lua_pushnil(L);
-        return true;
-    case DZ_TERM_BOOL:
-        lua_pushboolean(L, v.as.boolean);
         return true;
     case DZ_TERM_INT:
         lua_pushnumber(L, (lua_Number)v.as.integer);
@@ -175,12 +178,11 @@ static void value(lua_State *L, struct dz_read *r, unsigned flags, int depth)
 
 void dz_codec_decode(lua_State *L, const uint8_t *data, size_t len, unsigned flags)
 {
-    struct dz_read r;
+    struct dz_read r = {data, data + len};
     if (len == 0) { /* an answer without a value */
         lua_pushnil(L);
         return;
     }
-    dz_read_init(&r, data, len);
     if (push_common(L, &r))
         return;
     if (flags == 0 && data[0] >= 0x81 && data[0] <= 0x8f && dz_shape_decode(L, dz_vm_state(L), data, len))

@@ -48,27 +48,14 @@ void dz_ident_push_new(lua_State *L, const char *text, size_t len, struct dz_pid
     memcpy(e->text, text, len);
 }
 
-/* The strings are pinned in a table of the state: while an address is here, no other string has it. */
-static struct dz_dest *dest_of(struct dz_vm *vm, const void *string)
-{
-    uint64_t h = (uint64_t)(uintptr_t)string * 0x9e3779b97f4a7c15ull;
-    return &vm->dests[(h >> 32) % DZ_VM_DESTS];
-}
-
-bool dz_ident_known(struct dz_vm *vm, lua_State *L, int idx, struct dz_pid *pid)
-{
-    const void *string = lua_topointer(L, idx);
-    const struct dz_dest *d = dest_of(vm, string);
-    if (!string || d->string != string)
-        return false;
-    *pid = d->pid;
-    return true;
-}
-
 void dz_ident_learn(struct dz_vm *vm, lua_State *L, int idx, struct dz_pid pid)
 {
     const void *string = lua_topointer(L, idx);
-    struct dz_dest *d = dest_of(vm, string);
+    struct dz_dest *d = dz_ident_dests(vm, string);
+    uint32_t way = 0;
+    while (way < DZ_VM_DEST_WAYS && d[way].string)
+        way++;
+    d += way < DZ_VM_DEST_WAYS ? way : vm->next_dest++ % DZ_VM_DEST_WAYS;
     if (!string || lua_type(L, idx) != LUA_TSTRING || lua_tostring(L, idx)[0] != '<')
         return;
     lua_pushvalue(L, idx);
@@ -187,7 +174,7 @@ uint64_t dz_vm_check_time(lua_State *L, int idx, const char *argument, uint64_t 
 {
     if (lua_isnoneornil(L, idx))
         return absent_ns;
-    if (lua_type(L, idx) == LUA_TSTRING && strcmp(lua_tostring(L, idx), "infinity") == 0)
+    if (lua_topointer(L, idx) == dz_vm_state(L)->infinity)
         return DZ_INFINITY;
     double ms = lua_type(L, idx) == LUA_TNUMBER ? lua_tonumber(L, idx) : -1;
     if (!(ms >= 0))

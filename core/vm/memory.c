@@ -43,12 +43,10 @@ static void remember(struct dz_memory *h, struct dz_pid pid, size_t bytes)
         *least = (struct dz_eater){pid, bytes};
 }
 
-void dz_memory_note_turn(struct dz_memory *h, struct dz_pid pid)
+void dz_memory_remember_turn(struct dz_memory *h, struct dz_pid pid)
 {
-    size_t used = h->used;
-    if (used > h->turn_start + DZ_MEMORY_NOTED && !dz_pid_is_none(pid))
-        remember(h, pid, used - h->turn_start);
-    h->turn_start = used;
+    if (!dz_pid_is_none(pid))
+        remember(h, pid, h->used - h->turn_start);
 }
 
 static size_t eaten_by(const struct dz_memory *h, struct dz_pid pid)

@@ -47,7 +47,13 @@ void dz_memory_set_limit(struct dz_memory *h, uint64_t soft_mb);
 /* Lua's allocator; ctx is the vm. */
 void *dz_vm_alloc(void *ctx, void *p, size_t old_size, size_t new_size);
 /* What the turn of `pid` (or of nobody) took, noted when it ends or another one begins. */
-void dz_memory_note_turn(struct dz_memory *h, struct dz_pid pid);
+void dz_memory_remember_turn(struct dz_memory *h, struct dz_pid pid);
+static inline void dz_memory_note_turn(struct dz_memory *h, struct dz_pid pid)
+{
+    if (h->used > h->turn_start + DZ_MEMORY_NOTED)
+        dz_memory_remember_turn(h, pid);
+    h->turn_start = h->used;
+}
 /* In the hook: collects, and when that is not enough ends the process that took most. */
 void dz_memory_relieve(lua_State *L, struct dz_vm *vm);
 /* After a collection while idle. */

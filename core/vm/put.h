@@ -13,10 +13,15 @@
 /* The head and `width` bytes of v, most significant first. Gives the end. */
 static inline uint8_t *dz_put_wide(uint8_t *p, uint8_t head, uint64_t v, int width)
 {
-    *p++ = head;
-    for (int shift = (width - 1) * 8; shift >= 0; shift -= 8)
-        *p++ = (uint8_t)(v >> shift);
-    return p;
+    *p = head;
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    v = __builtin_bswap64(v) >> (64 - width * 8);
+    memcpy(p + 1, &v, (size_t)width);
+#else
+    for (int i = 1; i <= width; i++)
+        p[i] = (uint8_t)(v >> (width - i) * 8);
+#endif
+    return p + 1 + width;
 }
 
 static inline uint8_t *dz_put_integer(uint8_t *p, int64_t v)

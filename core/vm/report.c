@@ -84,7 +84,7 @@ static void print_message(const struct dz_co *co, char *out, size_t cap)
         while (m && (m->ref != co->ref || !dz_pid_eq(m->from, co->from)))
             m = dz_msg_next(m);
     }
-    if (m)
+    if (m && m->len)
         dz_term_print(m->data, m->len, out, cap);
 }
 

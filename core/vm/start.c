@@ -259,6 +259,17 @@ int dz_start_first(lua_State *L, struct dz_vm *vm, struct dz_co *co)
 
 /* --- the answers --- */
 
+static void new_chunk(lua_State *L, struct dz_vm *vm)
+{
+    int *grown = dz_realloc(vm->chunks, (vm->chunk_count + 1) * sizeof *grown);
+    if (!grown)
+        dz_vm_raise(L, DZ_ENOMEM, "out of memory");
+    vm->chunks = grown;
+    lua_createtable(L, DZ_VM_CHUNK, 0);
+    vm->chunks[vm->chunk_count] = luaL_ref(L, LUA_REGISTRYINDEX);
+    vm->chunk_count++;
+}
+
 static uint32_t new_state(lua_State *L, struct dz_vm *vm)
 {
     if (vm->free_count)
@@ -273,12 +284,8 @@ static uint32_t new_state(lua_State *L, struct dz_vm *vm)
         vm->free_states = grown;
         vm->free_cap = cap;
     }
-    lua_rawgeti(L, LUA_REGISTRYINDEX, vm->chunks);
-    if (lua_objlen(L, -1) < needed) {
-        lua_createtable(L, DZ_VM_CHUNK, 0);
-        lua_rawseti(L, -2, (int)needed);
-    }
-    lua_pop(L, 1);
+    if (vm->chunk_count < needed)
+        new_chunk(L, vm);
     vm->state_count = index;
     return index;
 }
@@ -401,7 +408,7 @@ static int start_other(lua_State *L)
     if (!unpack(vm, co->proc, &s))
         return dz_vm_raise(L, DZ_EARGUMENT, "not in a first turn");
     if (lua_istable(L, 2)) {
-        spec = dz_codec_message(L, 2, "spec", DZ_CODEC_FUNCTIONS, DZ_MSG_SEND);
+        spec = dz_codec_message(L, vm->thread, 2, "spec", DZ_CODEC_FUNCTIONS, DZ_MSG_SEND);
         s.what = DZ_SPAWN_SUPERVISOR;
         s.spec = spec->data;
         s.spec_len = spec->len;

@@ -15,15 +15,19 @@
 #include "proc/send.h"
 #include "vm/memory.h"
 #include "vm/interrupt.h"
+#include "vm/copy.h"
 #include "vm/shape.h"
 #include "vm/vm.h"
 
 #define DZ_VM_CHUNK        256u  /* process states in one Lua table */
 #define DZ_VM_POOL         64u   /* idle coroutines kept */
+#define DZ_VM_NESTED       8u    /* turns inside turns: questions to idle neighbours */
 #define DZ_VM_SENDS        1000u /* messages one turn may send before it hands over */
 #define DZ_VM_LONG_MAILBOX 10000u
 #define DZ_VM_TEXTS        256u /* cached pid and ref texts */
-#define DZ_VM_DESTS        2048u
+#define DZ_VM_DESTS        4096u
+#define DZ_VM_DEST_WAYS    4u /* places a pid may stand at */
+#define DZ_VM_REFERENCES   512
 #define DZ_VM_TEXT_MAX     104u
 #define DZ_VM_SCRATCH_MAX  (1u << 20) /* an encode buffer larger than this is given back */
 #define DZ_VM_ARGS_MAX     4000       /* what Lua's stack takes */
@@ -70,6 +74,8 @@ struct dz_co {
     bool self_ending;     /* the wait under way ends without core.result() */
     uint8_t wants;        /* enum dz_wants */
     bool refused;         /* the wait could not pass a C frame: result() raises cannot_wait */
+    bool given;           /* what it waits for lies on top of its stack */
+    int asked;            /* where on its stack the question is that has no bytes yet; 0: it has */
     uint32_t turns_left;  /* of its process's slice */
     uint32_t sent;        /* in this turn */
     struct dz_proc *proc; /* whom it runs; NULL while pooled */
@@ -132,6 +138,8 @@ struct dz_vm {
     struct dz_proc *current; /* whose code runs */
     struct dz_co *running;   /* NULL in callbacks */
     struct dz_proc *pending; /* RUNNING, to be gone on with by run */
+    struct dz_co *asker;     /* whose turn stands still while the present one runs inside it, or NULL */
+    uint32_t nested;         /* how many do */
     struct dz_co *pool;
     uint32_t pooled;
     struct dz_list cos;
@@ -145,8 +153,10 @@ struct dz_vm {
     struct dz_handlers plain; /* only for the rate of crash reports; has no name */
     uint32_t *free_states;
     uint32_t free_count, free_cap, state_count;
-    int chunks;           /* registry references: list of chunks, */
-    int functions;        /* number -> function or table given out (weak), */
+    const void *infinity;    /* the address of the string "infinity", which is pinned */
+    int *chunks;          /* registry references of the tables that hold the processes' states */
+    uint32_t chunk_count;
+    int functions;        /* registry references: number -> function or table given out (weak), */
     int numbers;          /* the reverse (weak), */
     int spawning;         /* slot -> function or table a start on its way runs, */
     int pinned;           /* list of the strings in dests, */
@@ -166,10 +176,13 @@ struct dz_vm {
     void *alloc_ctx;
     struct dz_memory memory;
     struct dz_shapes shapes;
-    bool walks;         /* see walk.h */
+    struct dz_copies copies;
+    bool walks;         /* tables may be read in place: see walk.h, */
+    bool copies_tables; /* and copied: see copy.h */
     bool idle_finished; /* the last idle step ended a cycle */
     size_t idle_memory; /* after the last idle collection */
     struct dz_dest dests[DZ_VM_DESTS];
+    uint32_t next_dest; /* which of a full set is driven out */
     struct dz_text texts[DZ_VM_TEXTS];
     struct dz_text formats[DZ_VM_TEXTS]; /* by pid */
 };
@@ -211,10 +224,20 @@ struct dz_buf *dz_codec_scratch(struct dz_vm *vm);
 
 /* --- dispatch.c --- */
 
-/* A closure with the list of chunks as its upvalue. */
 int dz_dispatch_next(lua_State *L);
 /* Stores the value on top of L (popped) as the process's state. */
 void dz_dispatch_store_state(lua_State *L, struct dz_vm *vm, struct dz_proc *p);
+/* The process `to` if the running one may put a question to it at once: it lives here, is idle, and the slices allow it. */
+struct dz_proc *dz_dispatch_idle(struct dz_vm *vm, struct dz_pid to);
+/* Pushes the value at idx as a process of the same state may have it: a scalar as it is, a table copied. False: it has to become
+ * bytes. */
+bool dz_dispatch_share(lua_State *L, struct dz_vm *vm, int idx);
+/* May a question to this process go by the stack? */
+bool dz_dispatch_takes_shared(const struct dz_proc *p);
+/* The running process waits for the answer to this CALL: the idle process handles it in a turn inside the present one. `shared`:
+ * what it asks is on top of its stack (popped), and at idx as it was; else in the message. True: the wait is over. Else the running
+ * process is at rest and has to be parked. Takes the message. */
+bool dz_dispatch_ask(struct dz_vm *vm, struct dz_proc *idle, struct dz_msg *call, bool shared, int idx);
 /* A STOP was taken out of the mailbox: it is owed an answer, and the process is doomed with its reason. Takes
  * it. */
 void dz_dispatch_take_stop(struct dz_vm *vm, struct dz_proc *p, struct dz_msg *m);
@@ -289,8 +312,11 @@ void dz_wait_push_message(lua_State *L, struct dz_proc *p, struct dz_msg *m);
 struct dz_co *dz_wait_begin(struct dz_vm *vm, enum dz_wait_kind kind, uint64_t ref, struct dz_pid target,
                             uint64_t timeout_ns);
 /* May the running code wait? */
-bool dz_wait_allowed(lua_State *L, const struct dz_vm *vm);
-/* The process's wait is over and its coroutine about to be resumed: pushes what the parked primitive wants (true, the value)
+static inline bool dz_wait_allowed(lua_State *L, const struct dz_vm *vm)
+{
+    return vm->running && vm->current && lua_isyieldable(L);
+}
+/* The process's wait is over and its coroutine about to be resumed: pushes what the parked primitive wants (the value, true)
  * if that needs no memory of Lua's, and ends the wait. How many values. */
 int dz_wait_give(struct dz_vm *vm, struct dz_co *co, struct dz_proc *p);
 /* Makes the running, doomed process unable to go on where it cannot yield: an error no pcall holds for long
@@ -298,8 +324,13 @@ int dz_wait_give(struct dz_vm *vm, struct dz_co *co, struct dz_proc *p);
 int dz_wait_interrupt(lua_State *L);
 /* core.result(): pushes what was waited for, or raises. */
 int dz_wait_result(lua_State *L);
+/* The answer is here: ends the wait and pushes the value and true; nothing, the wait left as it is, when it is an error for
+ * result() to raise. */
+int dz_wait_answer(lua_State *L, struct dz_vm *vm);
 /* Parks the running coroutine; a wait has been begun, or the process is doomed. `return` it. */
 int dz_wait_park(lua_State *L);
+/* The turn goes to the end of the run queue, where it can. `return` it (no results). */
+int dz_wait_hand_over(lua_State *L, struct dz_vm *vm);
 /* After a message was sent to `to`: hands over the turn when it is time to. `return` it (no results). */
 int dz_wait_after_send(lua_State *L, struct dz_vm *vm, struct dz_pid to);
 /* The question in *take could not be sent: frees it, takes the wait back and raises. */
@@ -316,8 +347,27 @@ void dz_unsent_free(struct dz_co *co);
 
 /* --- ident.c --- */
 
+/* Where the pid may stand. The strings are pinned in a table of the state: while an address is here, no other string has it. */
+static inline struct dz_dest *dz_ident_dests(struct dz_vm *vm, const void *string)
+{
+    uint64_t h = (uint64_t)(uintptr_t)string * 0x9e3779b97f4a7c15ull;
+    return &vm->dests[(h >> 32) % (DZ_VM_DESTS / DZ_VM_DEST_WAYS) * DZ_VM_DEST_WAYS];
+}
 /* The string at idx (above 0) is a pid that messages went to lately. False: it may be one all the same. */
-bool dz_ident_known(struct dz_vm *vm, lua_State *L, int idx, struct dz_pid *pid);
+static inline bool dz_ident_known(struct dz_vm *vm, lua_State *L, int idx, struct dz_pid *pid)
+{
+    const void *string = lua_topointer(L, idx);
+    const struct dz_dest *d = dz_ident_dests(vm, string);
+    if (!string)
+        return false;
+    for (uint32_t i = 0; i < DZ_VM_DEST_WAYS; i++, d++) {
+        if (d->string != string)
+            continue;
+        *pid = d->pid;
+        return true;
+    }
+    return false;
+}
 /* Pushes the text of a pid that is new to this state and about to be used. */
 void dz_ident_push_new(lua_State *L, const char *text, size_t len, struct dz_pid pid);
 /* From now on it is. Names are not learnt: what they mean changes. */

@@ -160,8 +160,7 @@ static int new_weak_table(lua_State *L, const char *mode)
 static void boot(lua_State *L, struct dz_vm *vm)
 {
     dz_vm_open_bindings(L);
-    lua_rawgeti(L, LUA_REGISTRYINDEX, vm->chunks);
-    lua_pushcclosure(L, dz_dispatch_next, 1);
+    lua_pushcfunction(L, dz_dispatch_next);
     lua_setfield(L, -2, "next");
     lua_pushboolean(L, vm->shared->simulation != NULL);
     lua_setfield(L, -2, "simulated");
@@ -200,20 +199,43 @@ static void be_simulated(lua_State *L, struct dz_vm *vm)
     lua_pop(L, 1);
 }
 
+/* What the registry gets beyond its array part goes into its hash, where each look costs three times as much: the references
+ * of most scripts find room in the array. */
+static void reserve_references(lua_State *L)
+{
+    int references[DZ_VM_REFERENCES];
+    for (int i = 0; i < DZ_VM_REFERENCES; i++) {
+        lua_pushboolean(L, true);
+        references[i] = luaL_ref(L, LUA_REGISTRYINDEX);
+    }
+    for (int i = DZ_VM_REFERENCES; i-- > 0;)
+        luaL_unref(L, LUA_REGISTRYINDEX, references[i]);
+}
+
+/* Strings are interned: the address is the same wherever a script writes it. */
+static void pin_infinity(lua_State *L, struct dz_vm *vm)
+{
+    lua_pushliteral(L, "infinity");
+    vm->infinity = lua_topointer(L, -1);
+    luaL_ref(L, LUA_REGISTRYINDEX);
+}
+
 static int setup(lua_State *L)
 {
     struct dz_vm *vm = lua_touserdata(L, 1);
     luaL_openlibs(L);
     if (vm->shared->simulation)
         be_simulated(L, vm);
-    vm->chunks = new_table(L);
+    reserve_references(L);
     vm->functions = new_weak_table(L, "v");
     vm->numbers = new_weak_table(L, "k");
     vm->spawning = new_table(L);
     vm->named = new_table(L);
     vm->pinned = new_table(L);
     make_error_meta(L, vm);
+    pin_infinity(L, vm);
     vm->walks = dz_walk_check(L);
+    vm->copies_tables = vm->walks && !vm->shared->simulation; /* the cache goes by addresses, and `pairs` by how a table was made */
     add_searcher(L);
     add_script_dir(L, vm->shared->script_dir);
     boot(L, vm);
@@ -306,10 +328,12 @@ void dz_vm_free(struct dz_vm *vm)
     dz_handlers_free_all(vm);
     dz_function_free_all(vm);
     dz_shape_free_all(vm);
+    dz_copy_free_all(vm);
     lua_setallocf(vm->L, vm->alloc, vm->alloc_ctx);
     lua_close(vm->L);
     dz_buf_fini(&vm->scratch);
     dz_free(vm->free_states);
+    dz_free(vm->chunks);
     vm->thread->vm = NULL;
     dz_free(vm);
 }

@@ -1,59 +1,16 @@
-/* walk.c - see walk.h. Names follow lj_obj.h of LuaJIT 2.1 (GC64). */
+/* walk.c - see walk.h. */
 #include "vm/walk.h"
 
 #include <lauxlib.h>
 #include <string.h>
 #include "term/term.h"
+#include "vm/layout.h"
 #include "vm/put.h"
 #include "vm/state.h"
 
 #define MAX_DEPTH 32
 #define MAX_BYTES (1u << 20) /* what is larger goes the way that counts */
 #define MAX_HEAD  5u
-
-/* A value: a double, or 17 bits of type above 47 bits of address. */
-typedef uint64_t tvalue;
-
-struct gc_string {
-    uint64_t next;
-    uint8_t marked, type, reserved, algorithm;
-    uint32_t id, hash, len;
-    char data[];
-};
-
-struct node {
-    tvalue value, key;
-    uint64_t next;
-};
-
-struct gc_table {
-    uint64_t next;
-    uint8_t marked, type, no_metamethods;
-    int8_t colocated;
-    const tvalue *array;
-    uint64_t gray, metatable;
-    const struct node *node;
-    uint32_t array_size, hash_mask;
-};
-
-enum { T_NIL = 0x1ffff, T_FALSE = 0x1fffe, T_TRUE = 0x1fffd, T_STRING = 0x1fffb, T_TABLE = 0x1fff4, T_NUMBER_MAX = 0x1fff1 };
-
-static inline uint32_t type_of(tvalue v)
-{
-    return (uint32_t)(v >> 47);
-}
-
-static inline const void *address_of(tvalue v)
-{
-    return (const void *)(uintptr_t)(v & (((uint64_t)1 << 47) - 1));
-}
-
-static inline double number_of(tvalue v)
-{
-    double d;
-    memcpy(&d, &v, sizeof d);
-    return d;
-}
 
 /* --- the encoder --- */
 
@@ -64,7 +21,7 @@ struct walk {
     uint8_t *end;
 };
 
-static bool table(struct walk *w, const struct gc_table *t, int depth);
+static bool table(struct walk *w, const struct dz_gc_table *t, int depth);
 
 static bool grow(struct walk *w, size_t more)
 {
@@ -81,11 +38,11 @@ static inline bool room(struct walk *w, size_t more)
     return (size_t)(w->end - w->at) >= more || grow(w, more);
 }
 
-static inline bool number(struct walk *w, tvalue v)
+static inline bool number(struct walk *w, dz_tvalue v)
 {
     if (!room(w, DZ_PUT_NUMBER))
         return false;
-    w->at = dz_put_number(w->at, number_of(v));
+    w->at = dz_put_number(w->at, dz_tvalue_number(v));
     return true;
 }
 
@@ -116,7 +73,7 @@ static inline void copy(uint8_t *to, const char *from, uint32_t len)
     }
 }
 
-static bool string(struct walk *w, const struct gc_string *s)
+static bool string(struct walk *w, const struct dz_gc_string *s)
 {
     uint32_t len = s->len;
     if (len > MAX_BYTES || !room(w, len + MAX_HEAD))
@@ -135,18 +92,18 @@ static bool string(struct walk *w, const struct gc_string *s)
     return true;
 }
 
-static inline bool value(struct walk *w, tvalue v, int depth)
+static inline bool value(struct walk *w, dz_tvalue v, int depth)
 {
-    uint32_t type = type_of(v);
-    if (type <= T_NUMBER_MAX)
+    uint32_t type = dz_tvalue_type(v);
+    if (type <= DZ_T_NUMBER_MAX)
         return number(w, v);
-    if (type == T_STRING)
-        return string(w, address_of(v));
-    if (type == T_TABLE)
-        return table(w, address_of(v), depth + 1);
-    if ((type != T_TRUE && type != T_FALSE) || !room(w, 1))
+    if (type == DZ_T_STRING)
+        return string(w, dz_tvalue_address(v));
+    if (type == DZ_T_TABLE)
+        return table(w, dz_tvalue_address(v), depth + 1);
+    if ((type != DZ_T_TRUE && type != DZ_T_FALSE) || !room(w, 1))
         return false;
-    *w->at++ = type == T_TRUE ? 0xc3 : 0xc2;
+    *w->at++ = type == DZ_T_TRUE ? 0xc3 : 0xc2;
     return true;
 }
 
@@ -161,36 +118,24 @@ static inline bool table_head(struct walk *w, uint8_t fix, uint32_t count)
     return true;
 }
 
-/* The elements 1..n of the array part; false when there is one behind a gap. */
-static bool count_array(const struct gc_table *t, uint32_t *n)
-{
-    uint32_t i = 1;
-    while (i < t->array_size && type_of(t->array[i]) != T_NIL)
-        i++;
-    *n = i - 1;
-    while (i < t->array_size && type_of(t->array[i]) == T_NIL)
-        i++;
-    return i >= t->array_size && (t->array_size == 0 || type_of(t->array[0]) == T_NIL);
-}
-
 /* Pairs of the hash part; false when a key is no string. */
-static bool count_hash(const struct gc_table *t, uint32_t *n)
+static bool count_hash(const struct dz_gc_table *t, uint32_t *n)
 {
     *n = 0;
     for (uint32_t i = 0; i <= t->hash_mask; i++) {
-        if (type_of(t->node[i].value) == T_NIL)
+        if (dz_tvalue_type(t->node[i].value) == DZ_T_NIL)
             continue;
-        if (type_of(t->node[i].key) != T_STRING)
+        if (dz_tvalue_type(t->node[i].key) != DZ_T_STRING)
             return false;
         ++*n;
     }
     return true;
 }
 
-static bool table(struct walk *w, const struct gc_table *t, int depth)
+static bool table(struct walk *w, const struct dz_gc_table *t, int depth)
 {
     uint32_t elements, pairs;
-    if (depth > MAX_DEPTH || !count_array(t, &elements) || !count_hash(t, &pairs) || (elements && pairs))
+    if (depth > MAX_DEPTH || !dz_gc_count_array(t, &elements) || !count_hash(t, &pairs) || (elements && pairs))
         return false;
     if (!table_head(w, pairs ? 0x80 : 0x90, pairs ? pairs : elements))
         return false;
@@ -198,10 +143,10 @@ static bool table(struct walk *w, const struct gc_table *t, int depth)
         if (!value(w, t->array[i], depth))
             return false;
     for (uint32_t i = 0; pairs; i++) {
-        const struct node *n = &t->node[i];
-        if (type_of(n->value) == T_NIL)
+        const struct dz_gc_node *n = &t->node[i];
+        if (dz_tvalue_type(n->value) == DZ_T_NIL)
             continue;
-        if (!string(w, address_of(n->key)) || !value(w, n->value, depth))
+        if (!string(w, dz_tvalue_address(n->key)) || !value(w, n->value, depth))
             return false;
         pairs--;
     }
@@ -221,30 +166,30 @@ bool dz_walk_encode(struct dz_vm *vm, const void *root, struct dz_buf *out)
 
 /* --- the proof --- */
 
-static bool check_values(const struct gc_table *t)
+static bool check_values(const struct dz_gc_table *t)
 {
     static const char text[] = "a string with \0 inside";
-    if (t->array_size < 5 || type_of(t->array[1]) > T_NUMBER_MAX || number_of(t->array[1]) != 1.5)
+    if (t->array_size < 5 || dz_tvalue_type(t->array[1]) > DZ_T_NUMBER_MAX || dz_tvalue_number(t->array[1]) != 1.5)
         return false;
-    if (type_of(t->array[2]) != T_TRUE || type_of(t->array[3]) != T_FALSE || type_of(t->array[4]) != T_STRING)
+    if (dz_tvalue_type(t->array[2]) != DZ_T_TRUE || dz_tvalue_type(t->array[3]) != DZ_T_FALSE || dz_tvalue_type(t->array[4]) != DZ_T_STRING)
         return false;
-    const struct gc_string *s = address_of(t->array[4]);
+    const struct dz_gc_string *s = dz_tvalue_address(t->array[4]);
     return s->len == sizeof text - 1 && memcmp(s->data, text, sizeof text - 1) == 0;
 }
 
-static bool check_pairs(const struct gc_table *t, const void *inner)
+static bool check_pairs(const struct dz_gc_table *t, const void *inner)
 {
     uint32_t found = 0, strings = 0;
     for (uint32_t i = 0; i <= t->hash_mask && i < 8; i++) {
-        const struct node *n = &t->node[i];
-        if (type_of(n->value) == T_NIL || type_of(n->key) != T_STRING)
+        const struct dz_gc_node *n = &t->node[i];
+        if (dz_tvalue_type(n->value) == DZ_T_NIL || dz_tvalue_type(n->key) != DZ_T_STRING)
             continue;
-        const struct gc_string *key = address_of(n->key);
+        const struct dz_gc_string *key = dz_tvalue_address(n->key);
         strings++;
         if (key->len == 5 && memcmp(key->data, "inner", 5) == 0)
-            found += type_of(n->value) == T_TABLE && address_of(n->value) == inner;
+            found += dz_tvalue_type(n->value) == DZ_T_TABLE && dz_tvalue_address(n->value) == inner;
         else if (key->len == 3 && memcmp(key->data, "one", 3) == 0)
-            found += type_of(n->value) <= T_NUMBER_MAX && number_of(n->value) == 1;
+            found += dz_tvalue_type(n->value) <= DZ_T_NUMBER_MAX && dz_tvalue_number(n->value) == 1;
     }
     return found == 2 && strings == 2;
 }
@@ -259,9 +204,9 @@ bool dz_walk_check(lua_State *L)
     if (luaL_loadbuffer(L, source, sizeof source - 1, "=walk"))
         return lua_error(L);
     lua_call(L, 0, 3);
-    const struct gc_table *list = lua_topointer(L, -3), *map = lua_topointer(L, -2), *empty = lua_topointer(L, -1);
+    const struct dz_gc_table *list = lua_topointer(L, -3), *map = lua_topointer(L, -2), *empty = lua_topointer(L, -1);
     bool same = check_values(list) && map->array_size == 0 && map->hash_mask < 8 && check_pairs(map, list) &&
-                empty->array_size == 0 && empty->hash_mask == 0 && type_of(empty->node[0].value) == T_NIL;
+                empty->array_size == 0 && empty->hash_mask == 0 && dz_tvalue_type(empty->node[0].value) == DZ_T_NIL;
     lua_settop(L, top);
     return same;
 }

@@ -13,15 +13,14 @@ local M = { steps = {}, internals = {} }
 
 -- ----------------------------------------------------------------------------------------------------------- turns --
 
---- The life of a pooled coroutine: the handler's results go to the core, which gives the next handler and its arguments. It gives
---- nothing when the coroutine has been idle: then it is asked again.
-function M.body()
-  local handler, a, b, c
+--- The life of a pooled coroutine: the handler's results go to the core, which gives the next handler and its arguments. It may
+--- give nothing to a coroutine that begins or has been idle: then it is asked again.
+function M.body(handler, a, b, c)
   while true do
-    handler, a, b, c = next_turn()
     while handler do
       handler, a, b, c = next_turn(handler(a, b, c))
     end
+    handler, a, b, c = next_turn()
   end
 end
 jit.off(M.body)

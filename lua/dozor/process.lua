@@ -114,7 +114,7 @@ M.reply = core.reply
 ---@param timeout_ms? number|"infinity" default 5000
 ---@return any reply
 function M.call(dest, msg, timeout_ms)
-  local given, reply = core_call(dest, msg, timeout_ms)
+  local reply, given = core_call(dest, msg, timeout_ms)
   if given then return reply end
   return result(dest, timeout_ms)
 end
@@ -149,11 +149,10 @@ end
 ---@return "timeout"? why
 function M.receive(timeout_ms, match)
   if match == nil then
-    local found, msg = core_receive(timeout_ms)
+    local msg, found = core_receive(timeout_ms)
     if found then return msg end
     if found == false or not received() then return nil, "timeout" end
-    found, msg = take()
-    return msg
+    return (take())
   end
   if timeout_ms ~= nil then check.time("timeout_ms", timeout_ms) end
   check.func("match", match)

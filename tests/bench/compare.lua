@@ -19,6 +19,9 @@ local MEASURES = {
   { id = "P7", name = "start behaviours", figure = "starts_per_s", unit = "/s", target = 3 },
   { id = "P7", name = "start + stop", figure = "cycles_per_s", unit = "/s", target = 2 },
   { id = "P8", name = "memory per idle behaviour", figure = "bytes_per_process", unit = "B", less = true, target = 8 },
+  { id = "P9", name = "worst pause, 1 M idle processes", figure = "worst_pause_us", unit = "us", less = true, alone = true, most = 2000 },
+  { id = "P9", name = "the same while the string table grows", figure = "worst_pause_strings_us", unit = "us", less = true, alone = true },
+  { id = "P9", name = "the same with 10,000 waiting", figure = "worst_pause_waiting_us", unit = "us", less = true, alone = true },
   { id = "P10", name = "restarts back to back", figure = "restarts_per_s", unit = "/s", target = 3 },
   { id = "P10", name = "restarts back to back, many", figure = "restarts_per_s_long", unit = "/s", target = 3 },
   { id = "P11", name = "kill -> replacement, p50", figure = "p50_us", unit = "us", less = true, target = 2 },
@@ -38,6 +41,7 @@ local MEASURES = {
   { id = "P19", name = "start to first supervised child", figure = "start_to_first_ms", unit = "ms", less = true },
   { id = "P19", name = "memory of an idle node", figure = "rss_mib", unit = "MiB", less = true },
   { id = "P20", name = "two workers against one", figure = "speedup", unit = "x" },
+  { id = "P21", name = "CPU of an idle node, 3 peers", figure = "idle_cpu_percent", unit = "%", less = true, alone = true, most = 0.5 },
 }
 
 local options = { runs = 5, scale = 1 }
@@ -128,11 +132,12 @@ for _, m in ipairs(MEASURES) do
     samples[m.id] = { ours = {}, theirs = {}, runs = math.min(options.runs, m.runs or options.runs) }
     order[#order + 1] = m.id
   end
+  if samples[m.id] and not m.alone then samples[m.id].twin = true end
 end
 for _, id in ipairs(order) do
   for _ = 1, samples[id].runs do
     table.insert(samples[id].ours, run_ours(id))
-    table.insert(samples[id].theirs, run_theirs(id))
+    if samples[id].twin then table.insert(samples[id].theirs, run_theirs(id)) end
   end
 end
 

@@ -206,7 +206,7 @@ static void a_result_without_a_question_is_nothing(void **state)
 {
     (void)state;
     machine_test("eq({ core.result() }, {}) eq({ core.received() }, {}) eq({ core.take_seen() }, {})\n"
-                 "eq(core.take(), false) eq(core.look(true), false)\n"
+                 "eq({ core.take() }, { nil, false }) eq(core.look(true), false)\n"
                  "core.await_wake(dozor.self(), 99) core.await_wake('no pid', 1) "
                  "core.await_wake('<b@127.0.0.1:4000/5.1.1>', 1)\n");
 }

@@ -148,6 +148,88 @@ static void a_described_process_names_its_behaviour(void **state)
     machine_delete(m);
 }
 
+/* --- turns inside turns: questions to idle neighbours --- */
+
+static void a_chain_of_questions_is_answered_however_long(void **state)
+{
+    (void)state;
+    machine_test("local first = dozor.spawn { init = function() end, handle_call = function(n) return n end }\n"
+                 "for i = 1, 50 do\n"
+                 "  local below = first\n"
+                 "  first = dozor.spawn { init = function() end, handle_call = function(n)\n"
+                 "    return dozor.call(below, n) + 1 end }\n"
+                 "end\n"
+                 "for i = 1, 3 do eq(dozor.call(first, i), i + 50) end\n");
+}
+
+static void a_handler_that_waits_makes_its_caller_wait_like_any_other(void **state)
+{
+    (void)state;
+    machine_test("local pid = dozor.spawn { init = function() return 0 end, handle_call = function(m, s, from)\n"
+                 "  dozor.sleep(m.ms) return m.text, s + 1 end }\n"
+                 "local plain = dozor.spawn { init = function() end, handle_call = function(m)\n"
+                 "  dozor.sleep(m.ms) return m.text end }\n"
+                 "for i = 1, 20 do\n"
+                 "  eq(dozor.call(pid, { ms = 1, text = 'a' }), 'a') eq(dozor.call(plain, { ms = 1, text = 'b' }), 'b')\n"
+                 "end\n"
+                 "local e = fails('timeout', dozor.call, plain, { ms = 50, text = 'c' }, 10) eq(e.timeout_ms, 10)\n"
+                 "eq(dozor.call(plain, { ms = 1, text = 'd' }), 'd') eq(dozor.receive(100), nil)\n");
+}
+
+static void an_answer_may_come_from_elsewhere_or_later(void **state)
+{
+    (void)state;
+    machine_test("local kept\n"
+                 "local pid = dozor.spawn { init = function() end, handle_call = function(m, _, from)\n"
+                 "  if m == 'now' then dozor.reply(from, 'first') return 'second' end\n"
+                 "  kept = from return dozor.NOREPLY end, handle_cast = function(m) dozor.reply(kept, m) end }\n"
+                 "for i = 1, 5 do eq(dozor.call(pid, 'now'), 'first') end\n"
+                 "dozor.spawn(function() dozor.sleep(5) dozor.cast(pid, { 1, 2 }) end)\n"
+                 "eq(dozor.call(pid, 'later'), { 1, 2 }) eq(dozor.receive(10), nil)\n");
+}
+
+static void a_handler_that_raises_ends_its_process_and_tells_the_caller(void **state)
+{
+    (void)state;
+    struct machine *m = machine_new();
+    machine_run(m, "local ended\n"
+                   "local b = { init = function() end, handle_call = function() error('boom') end,\n"
+                   "  terminate = function(r) ended = r.message end }\n"
+                   "for i = 1, 9 do\n"
+                   "  local pid = dozor.spawn(b)\n"
+                   "  local e = fails('call_failed', dozor.call, pid, i < 9 and i or { text = 'the ninth' })\n"
+                   "  assert(e.reason.message:find('boom')) assert(ended:find('boom')) eq(dozor.alive(pid), false)\n"
+                   "end\n");
+    assert_non_null(strstr(m->logged, "message=1"));
+    assert_non_null(strstr(m->logged, "the ninth"));
+    machine_delete(m);
+}
+
+static void a_handler_may_kill_or_stop_the_one_who_asks(void **state)
+{
+    (void)state;
+    machine_test("local me = dozor.self()\n"
+                 "local pid = dozor.spawn { init = function() end, handle_call = function(m)\n"
+                 "  if m.how == 'kill' then dozor.kill(m.who) else dozor.stop(m.who, 'enough') end return 1 end }\n"
+                 "for _, how in ipairs { 'kill', 'stop' } do\n"
+                 "  local asker = dozor.spawn(function()\n"
+                 "    dozor.receive() dozor.call(pid, { how = how, who = dozor.self() }) dozor.send(me, 'went on') end)\n"
+                 "  dozor.monitor(asker) dozor.send(asker, 'go')\n"
+                 "  eq(dozor.receive(1000).reason, how == 'kill' and 'killed' or 'enough')\n"
+                 "  eq(dozor.alive(asker), false) eq(dozor.alive(pid), true)\n"
+                 "end eq(dozor.receive(10), nil)\n");
+}
+
+static void who_asks_without_end_lets_others_run(void **state)
+{
+    (void)state;
+    machine_test("local pid = dozor.spawn { init = function() end, handle_call = function(m) return m end }\n"
+                 "local asked, others = 0, 0\n"
+                 "dozor.spawn(function() while others < 100 do asked = asked + dozor.call(pid, 1) end end)\n"
+                 "for i = 1, 100 do others = others + 1 dozor.send(dozor.self(), i) dozor.receive() dozor.sleep(0) end\n"
+                 "assert(asked < 100 * 1024, asked)\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -162,6 +244,12 @@ int main(void)
         cmocka_unit_test(a_process_with_much_to_do_lets_others_run),
         cmocka_unit_test(a_stop_is_taken_in_its_place_among_the_messages),
         cmocka_unit_test(a_described_process_names_its_behaviour),
+        cmocka_unit_test(a_chain_of_questions_is_answered_however_long),
+        cmocka_unit_test(a_handler_that_waits_makes_its_caller_wait_like_any_other),
+        cmocka_unit_test(an_answer_may_come_from_elsewhere_or_later),
+        cmocka_unit_test(a_handler_that_raises_ends_its_process_and_tells_the_caller),
+        cmocka_unit_test(a_handler_may_kill_or_stop_the_one_who_asks),
+        cmocka_unit_test(who_asks_without_end_lets_others_run),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -20,6 +20,7 @@ cookie() -> bench_cookie.
 begin_cluster() ->
     {ok, _} = net_kernel:start(['main@127.0.0.1', longnames]),
     erlang:set_cookie(node(), cookie()),
+    register(agent, spawn(?MODULE, agent, [])),
     net_kernel:monitor_nodes(true).
 
 argument(Name) ->
@@ -98,14 +99,11 @@ take_turns(0, _, _) -> [];
 take_turns(N, [], All) -> take_turns(N, All, All);
 take_turns(N, [Node | Rest], All) -> [Node | take_turns(N - 1, Rest, All)].
 
-%% All at once, until all run.
+%% All at once, until all run; in whatever order they answer.
 place(T, List) ->
-    [if Node =:= node() ->
-            {ok, Pid} = gen_server:start(bench, count, []),
-            self() ! {started, I, Pid};
-        true -> {agent, Node} ! {start, I, self(), count}
-     end || {I, Node} <- List],
-    [receive {started, I, Pid} -> ets:insert(T, {I, Pid, Node}) end || {I, Node} <- List].
+    Where = maps:from_list(List),
+    [{agent, Node} ! {start, I, self(), count} || {I, Node} <- List],
+    [receive {started, I, Pid} -> ets:insert(T, {I, Pid, maps:get(I, Where)}) end || _ <- List].
 
 fail_over(T, Lost, Nodes) ->
     Ids = [I || [I] <- ets:match(T, {'$1', '_', Lost})],

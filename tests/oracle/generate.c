@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include "base/assert.h"
 
 #define DEPTH_MAX   2u
 #define STEPS_MIN   4u
@@ -121,9 +122,11 @@ static void add_children(struct generator *g, unsigned at, unsigned depth)
 static struct step *add_step(struct generator *g, enum step_kind kind, const char *path)
 {
     struct step *s = &g->script->steps[g->script->step_count++];
+    size_t len = strlen(path);
+    dz_assert(len < sizeof s->path);
     memset(s, 0, sizeof *s);
     s->kind = kind;
-    snprintf(s->path, sizeof s->path, "%s", path);
+    memcpy(s->path, path, len);
     return s;
 }
 

@@ -1,7 +1,7 @@
 #include "machine.h"
 
 /* A caller and an idle server of one state: from the ninth time on, tables that look alike are copied without bytes. */
-#define ECHO                                                                                                           \
+#define ECHO_SERVER                                                                                                    \
     "local server = dozor.spawn { init = function() return {} end, handle_call = function(msg) return msg end }\n"      \
     "local function echo(value) return dozor.call(server, value) end\n"                                                \
     "local function often(make, check) for i = 1, 40 do check(echo(make(i)), i) end end\n"
@@ -9,7 +9,7 @@
 static void tables_that_look_alike_arrive_as_they_were(void **state)
 {
     (void)state;
-    machine_test(ECHO
+    machine_test(ECHO_SERVER
                  "often(function(i) return { id = i, name = 'n' .. i, flag = i % 2 == 0, list = { i, 'x', { y = -0.5 } }, none = {} } end,\n"
                  "  function(got, i) eq(got, { id = i, name = 'n' .. i, flag = i % 2 == 0, list = { i, 'x', { y = -0.5 } }, none = {} }) end)\n"
                  "often(function(i) return { i, i + 1, { i } } end, function(got, i) eq(got, { i, i + 1, { i } }) end)\n"
@@ -36,7 +36,7 @@ static void a_copy_is_the_receivers_own(void **state)
 static void a_place_may_hold_another_scalar_or_nothing_the_next_time(void **state)
 {
     (void)state;
-    machine_test(ECHO
+    machine_test(ECHO_SERVER
                  "local values = { 1, 'text', true, false, 1.5, {}, { 1 }, { a = 1 } }\n"
                  "for round = 1, 10 do for _, v in ipairs(values) do eq(echo { v = v, w = 1 }, { v = v, w = 1 }) end end\n"
                  "local t = { a = 1, b = 2, c = 3 }\n"
@@ -49,7 +49,7 @@ static void a_place_may_hold_another_scalar_or_nothing_the_next_time(void **stat
 static void what_cannot_be_sent_is_refused_where_a_scalar_was_before(void **state)
 {
     (void)state;
-    machine_test(ECHO
+    machine_test(ECHO_SERVER
                  "for i = 1, 40 do echo { v = i, deep = { w = i } } end\n"
                  "local e = fails('bad_message', dozor.call, server, { v = print, deep = { w = 1 } }) eq(e.path, 'message.v')\n"
                  "e = fails('bad_message', dozor.call, server, { v = 1, deep = { w = coroutine.create(print) } })\n"
@@ -61,7 +61,7 @@ static void what_cannot_be_sent_is_refused_where_a_scalar_was_before(void **stat
 static void metatables_stay_behind_and_are_not_asked(void **state)
 {
     (void)state;
-    machine_test(ECHO
+    machine_test(ECHO_SERVER
                  "local meta = { __index = function() error 'asked' end, __newindex = function() error 'asked' end }\n"
                  "for i = 1, 40 do\n"
                  "  local got = echo(setmetatable({ a = i, b = setmetatable({ i }, meta) }, meta))\n"
@@ -72,7 +72,7 @@ static void metatables_stay_behind_and_are_not_asked(void **state)
 static void many_looks_fight_for_few_places(void **state)
 {
     (void)state;
-    machine_test(ECHO
+    machine_test(ECHO_SERVER
                  "for round = 1, 30 do\n"
                  "  for n = 1, 100 do\n"
                  "    local t = { same = round } t['k' .. n] = n t['l' .. n] = { n }\n"

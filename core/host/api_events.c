@@ -62,8 +62,9 @@ static struct dz_msg *subscribe_message(const char *const *types, size_t count, 
     struct dz_build b;
     dz_buf_init(&buf);
     dz_build_init(&b, &buf);
-    dz_build_map(&b, count ? 2 : 1);
+    dz_build_map(&b, count ? 3 : 2);
     dz_build_kbool(&b, "cluster", cluster);
+    dz_build_kbool(&b, "counted", true);
     if (count) {
         dz_build_key(&b, "types");
         dz_build_array(&b, (uint32_t)count);
@@ -90,6 +91,7 @@ static int start(struct dz_subscription *s, struct dz_msg **take)
     m->from = s->pid;
     m->code = DZ_REQ_SUBSCRIBE;
     m->ref = dz_rt_next_ref(&s->host->rt);
+    atomic_fetch_add_explicit(&s->host->rt.event_listeners, 1, memory_order_release);
     dz_send_must(&t, m);
     return DZ_OK;
 }

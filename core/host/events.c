@@ -186,6 +186,7 @@ static void drop_subscriber(struct dz_thread *t, struct hub *h, struct subscribe
 {
     dz_bond_demonitor(t, &h->native->proc, s->ref);
     dz_list_remove(&s->all);
+    atomic_fetch_sub_explicit(&t->rt->event_listeners, 1, memory_order_release);
     h->cluster_subscribers -= s->cluster;
     subscriber_delete(s);
     settle_peers(t, h);
@@ -222,7 +223,7 @@ static int read_subscription(struct subscriber *s, const struct dz_msg *m)
     return read_types(s, &r);
 }
 
-static int subscribe(struct dz_thread *t, struct hub *h, const struct dz_msg *m)
+static int subscribe(struct dz_thread *t, struct hub *h, const struct dz_msg *m, bool counted)
 {
     struct subscriber *s = dz_zalloc(1, sizeof *s);
     if (!s)
@@ -235,6 +236,8 @@ static int subscribe(struct dz_thread *t, struct hub *h, const struct dz_msg *m)
         subscriber_delete(s);
         return err;
     }
+    if (!counted)
+        atomic_fetch_add_explicit(&t->rt->event_listeners, 1, memory_order_release);
     struct subscriber *old = find_subscriber(h, m->from);
     dz_list_push_back(&h->subscribers, &s->all);
     h->cluster_subscribers += s->cluster;
@@ -244,10 +247,13 @@ static int subscribe(struct dz_thread *t, struct hub *h, const struct dz_msg *m)
     return DZ_OK;
 }
 
-/* Pairs with the acquire of whoever makes events. */
-static void tell_emitters(struct dz_thread *t, const struct hub *h)
+/* See dz_rt.event_listeners. */
+static bool is_counted(const struct dz_thread *t, const struct dz_msg *m)
 {
-    atomic_store_explicit(&t->rt->events_unheard, dz_list_empty(&h->subscribers), memory_order_release);
+    struct dz_read r;
+    bool counted = false;
+    return dz_nodes_is_self(&t->rt->nodes, m->from.node) && dz_read_find(m->data, m->len, "counted", &r) &&
+           dz_read_bool(&r, &counted) == DZ_OK && counted;
 }
 
 static void take_request(struct dz_thread *t, struct hub *h, const struct dz_msg *m)
@@ -255,14 +261,16 @@ static void take_request(struct dz_thread *t, struct hub *h, const struct dz_msg
     struct dz_pid self = h->native->proc.pid;
     int err = DZ_EARGUMENT;
     if (m->code == DZ_REQ_SUBSCRIBE) {
-        err = subscribe(t, h, m);
+        bool counted = is_counted(t, m);
+        err = subscribe(t, h, m, counted);
+        if (err && counted)
+            atomic_fetch_sub_explicit(&t->rt->event_listeners, 1, memory_order_release);
     } else if (m->code == DZ_REQ_UNSUBSCRIBE) {
         struct subscriber *s = find_subscriber(h, m->from);
         if (s)
             drop_subscriber(t, h, s);
         err = DZ_OK;
     }
-    tell_emitters(t, h);
     if (err)
         dz_send_error(t, self, m->from, m->ref, err, NULL);
     else
@@ -276,7 +284,6 @@ static void take_down(struct dz_thread *t, struct hub *h, const struct dz_msg *m
         if (s->ref == m->ref)
             drop_subscriber(t, h, s);
     }
-    tell_emitters(t, h);
 }
 
 /* --- the native --- */
@@ -333,7 +340,6 @@ int dz_events_start(struct dz_thread *t)
         return err;
     }
     t->rt->events = n->proc.pid;
-    tell_emitters(t, h);
     struct dz_pid owner;
     return dz_names_register(&t->rt->names, &t->rt->table, DZ_EVENTS_NAME, sizeof DZ_EVENTS_NAME - 1, t->rt->events,
                              &owner);

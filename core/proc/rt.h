@@ -104,9 +104,10 @@ struct dz_rt {
     struct dz_ports ports;
     struct dz_pid system; /* the host's service process on the system thread; takes the REQUESTs of request.h */
     struct dz_pid events; /* the event hub */
-    /* It has no subscriber: what is not said is not missed. It clears this before it answers the first one (release; emitters
-     * acquire), so who subscribed sees all that comes then. */
-    _Atomic bool events_unheard;
+    /* Its subscriptions: while there is none, what is not said is not missed. Counted (release; emitters acquire) before
+     * the one who subscribes goes on, so that it sees all that comes then: by the hub before it answers, or by a
+     * subscriber that waits for no answer, which says so in its request. */
+    _Atomic uint32_t event_listeners;
     _Atomic uint64_t next_ref; /* numbers for refs: unique in this host */
     pthread_mutex_t natives_lock;
     struct dz_list natives_free;   /* type-stable struct dz_native */

@@ -294,7 +294,7 @@ void dz_supervisor_emit(struct dz_thread *t, struct dz_supervisor *s, const stru
 {
     struct dz_buf buf;
     struct dz_build b;
-    if (dz_pid_is_none(t->rt->events) || atomic_load_explicit(&t->rt->events_unheard, memory_order_acquire))
+    if (dz_pid_is_none(t->rt->events) || atomic_load_explicit(&t->rt->event_listeners, memory_order_acquire) == 0)
         return;
     dz_buf_init(&buf);
     (void)dz_buf_reserve(&buf, EVENT_BYTES); /* a failure shows in the build */

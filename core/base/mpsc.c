@@ -1,6 +1,6 @@
 /* mpsc.c - an intrusive queue with many producers and one consumer (after D. Vyukov).
  * Owns:    nothing but its stub node.
- * Threads: push from any; pop and empty only from the consumer.
+ * Threads: push from any; pop, each and empty only from the consumer.
  * Fails:   never; push is two steps and never waits.
  * The list runs from `tail` (oldest) to `head` (newest). A push swings `head` first and links the old head
  * after that; between the two steps the list is cut, which pop sees as "nothing yet". The stub is what the
@@ -55,4 +55,11 @@ struct dz_mpsc_node *dz_mpsc_pop(struct dz_mpsc *q)
     }
     q->tail = next;
     return tail;
+}
+
+void dz_mpsc_each(struct dz_mpsc *q, void (*visit)(void *ctx, struct dz_mpsc_node *node), void *ctx)
+{
+    for (struct dz_mpsc_node *node = q->tail; node; node = next_of(node))
+        if (node != &q->stub)
+            visit(ctx, node);
 }

@@ -56,6 +56,13 @@ static void disappoint(struct dz_thread *t, struct dz_proc *p, struct dz_msg *m)
     dz_msg_free(m);
 }
 
+void dz_process_answer_ahead(struct dz_thread *t, struct dz_proc *p, struct dz_msg *m)
+{
+    dz_assert(m->kind == DZ_MSG_CALL && (p->flags & DZ_PROC_DOOMED));
+    fail_with_reason(t, p, m, DZ_ECALLFAILED);
+    m->kind = DZ_MSG_CAST; /* what is left of it asks for nothing */
+}
+
 /* A supervisor counts the end of a superseded child nowhere: it must tell it from a crash. */
 static bool is_superseded(const struct dz_rt *rt, const struct dz_blob *reason)
 {

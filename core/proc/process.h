@@ -261,6 +261,9 @@ void dz_process_doom(struct dz_thread *t, struct dz_proc *p, struct dz_blob *rea
 /* The end itself, once terminate has run (or must not): names and slot are freed in one step, then links, monitors, callers,
  * stoppers and the supervisor hear of it, then kind->dispose. */
 void dz_process_finish(struct dz_thread *t, struct dz_proc *p);
+/* A CALL that has not been delivered yet and comes too late for a doomed process: answered as one in its mailbox would be.
+ * The message stays where it is and asks for nothing any more. */
+void dz_process_answer_ahead(struct dz_thread *t, struct dz_proc *p, struct dz_msg *m);
 
 /* The table of dozor.info, as a term. */
 int dz_process_info(struct dz_thread *t, struct dz_proc *p, struct dz_buf *out);

@@ -106,6 +106,19 @@ static void condemn(void *ctx, struct dz_thread *t, struct dz_proc *p)
     l->count++;
 }
 
+/* A question that reached the inbox while its process lived is told how that ended, as if it had been mailed; the next
+ * worker would only find nobody there. */
+static void answer_question(void *ctx, struct dz_mpsc_node *node)
+{
+    struct dz_worker *w = ctx;
+    struct dz_msg *m = dz_container_of(node, struct dz_msg, node);
+    struct dz_slot *slot = m->kind == DZ_MSG_CALL ? dz_table_find(&w->thread.rt->table, m->to) : NULL;
+    /* acquire: pairs with the release of who reserved the slot. */
+    bool here = slot && atomic_load_explicit(&slot->thread, memory_order_acquire) == w->thread.index;
+    if (here && !atomic_load_explicit(&slot->native, memory_order_relaxed) && slot->proc)
+        dz_process_answer_ahead(&w->thread, slot->proc, m);
+}
+
 static void finish(void *ctx, struct dz_thread *t, struct dz_proc *p)
 {
     (void)ctx;
@@ -165,6 +178,7 @@ void dz_loss_take(struct dz_worker *system, struct dz_worker *w, bool parked)
     t->now_ns = dz_env_now_ns(t->rt->env);
     w->guarded.parked = parked;
     dz_sched_each_process(w, condemn, &l);
+    dz_mpsc_each(&w->inbox->queue, answer_question, w);
     dz_sched_each_process(w, finish, &l);
     tell_supervisors(&l, t);
     dz_alarm_worker_lost(t, t->index, l.running, reason, l.count);

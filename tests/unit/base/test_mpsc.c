@@ -49,6 +49,40 @@ static void nodes_leave_in_the_order_they_came(void **state)
     }
 }
 
+struct visits {
+    struct dz_mpsc_node *seen[8];
+    int count;
+};
+
+static void note(void *ctx, struct dz_mpsc_node *node)
+{
+    struct visits *v = ctx;
+    v->seen[v->count++] = node;
+}
+
+static void a_visit_sees_what_would_be_popped_and_takes_nothing(void **state)
+{
+    (void)state;
+    struct dz_mpsc q;
+    struct item items[5];
+    struct visits v = {.count = 0};
+    dz_mpsc_init(&q);
+    dz_mpsc_each(&q, note, &v);
+    assert_int_equal(v.count, 0);
+    for (int i = 0; i < 5; i++)
+        dz_mpsc_push(&q, &items[i].node);
+    assert_ptr_equal(dz_mpsc_pop(&q), &items[0].node);
+    dz_mpsc_each(&q, note, &v);
+    assert_int_equal(v.count, 4);
+    for (int i = 1; i < 5; i++) {
+        assert_ptr_equal(v.seen[i - 1], &items[i].node);
+        assert_ptr_equal(dz_mpsc_pop(&q), &items[i].node);
+    }
+    v.count = 0;
+    dz_mpsc_each(&q, note, &v);
+    assert_int_equal(v.count, 0);
+}
+
 static void a_popped_node_can_be_pushed_again_at_once(void **state)
 {
     (void)state;
@@ -152,6 +186,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_new_queue_is_empty),
         cmocka_unit_test(nodes_leave_in_the_order_they_came),
+        cmocka_unit_test(a_visit_sees_what_would_be_popped_and_takes_nothing),
         cmocka_unit_test(a_popped_node_can_be_pushed_again_at_once),
         cmocka_unit_test(one_node_goes_round_for_ever),
         cmocka_unit_test(a_half_done_push_is_not_empty_and_not_there),

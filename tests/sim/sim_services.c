@@ -122,5 +122,6 @@ void sim_services_start(struct sim_life *l, struct dz_thread *t)
     int err = dz_native_new(t, &event_ops, l, true, NULL, DZ_PID_NONE, NULL, &events);
     dz_assert(!err);
     l->rt.events = events->proc.pid;
+    atomic_store(&l->rt.event_listeners, 1);
     start_service(l, t);
 }

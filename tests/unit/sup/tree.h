@@ -736,6 +736,7 @@ static inline void tree_init(struct tree *w)
         dz_native_new(&w->rig.threads[0], &tree_desk_ops, w, true, NULL, DZ_PID_NONE, NULL, &desk), 0);
     w->desk = desk->proc.pid;
     w->rig.rt.events = w->rig.rt.system = w->desk;
+    atomic_store(&w->rig.rt.event_listeners, 1); /* the desk */
 }
 
 /* Whoever is left is killed; every question must have had one answer. */

@@ -208,11 +208,10 @@ static inline bool dz_process_go_on(struct dz_proc *p)
 
 /* --- waiting --- */
 
-/* The process (RUNNING) will wait. `w` is the kind's memory, zeroed, with kind, ref and target set; timeout_ns relative,
- * DZ_INFINITY none. dz_process_rest then makes it WAITING. The timer is only armed when the wait lasts. */
-void dz_process_wait_timed_out(struct dz_thread *t, struct dz_timer *timer);
 /* A wait without an end gets one, counted from now. */
 void dz_process_time_wait(struct dz_thread *t, struct dz_wait *w, uint64_t timeout_ns);
+/* The process (RUNNING) will wait. `w` is the kind's memory, zeroed, with kind, ref and target set; timeout_ns relative,
+ * DZ_INFINITY none. dz_process_rest then makes it WAITING. The timer is only armed when the wait lasts. */
 static inline void dz_process_wait(struct dz_thread *t, struct dz_proc *p, struct dz_wait *w, uint64_t timeout_ns)
 {
     dz_assert(p->state == DZ_PROC_RUNNING && !p->wait);

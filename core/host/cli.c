@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "vm/eval.h"
 
 #define MAX_NAMES 64u
 
@@ -163,4 +164,23 @@ void dz_cli_options_of(const struct dz_host_settings *s, dz_host_options *out)
     out->spin_us = (unsigned)s->spin_us;
     out->log_level = dz_log_level_name((enum dz_log_level)s->log_level);
     out->log_format = s->log_json ? "json" : "text";
+}
+
+int dz_cli_read_config(const char *path, const char *hint, struct dz_up_settings *up)
+{
+    struct dz_buf value, message;
+    struct dz_config_error error;
+    enum dz_eval_kind kind = DZ_EVAL_VALUE;
+    dz_buf_init(&value);
+    dz_buf_init(&message);
+    int err = dz_eval_file(path, 0, &kind, &value, &message);
+    if (err)
+        dz_cli_fail(0, "%.*s", (int)message.len, (const char *)message.data);
+    else if (kind != DZ_EVAL_VALUE)
+        err = dz_cli_fail(DZ_ECONFIG, "%s: gives no cluster config%s", path, hint);
+    else if ((err = dz_up_settings_read(up, value.data, value.len, &error)) != DZ_OK)
+        dz_cli_fail(0, "%s: %s: %s%s", path, dz_err_name(err), error.message, hint);
+    dz_buf_fini(&value);
+    dz_buf_fini(&message);
+    return err ? DZ_EXIT_FAILED : 0;
 }

@@ -47,6 +47,9 @@ int dz_cli_parse(const struct dz_cli_command *command, int argc, char **argv, vo
 void dz_cli_help(const struct dz_cli_command *command);
 /* "dozor: text" on stderr; returns `code`. */
 int dz_cli_fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The cluster config a file returns, into `up` (zeroed; the caller's to fini, also after a failure). What is wrong is told on
+ * stderr, `hint` behind it; 0 or DZ_EXIT_FAILED. */
+int dz_cli_read_config(const char *path, const char *hint, struct dz_up_settings *up);
 void dz_cli_options_of(const struct dz_host_settings *s, dz_host_options *out);
 
 #endif

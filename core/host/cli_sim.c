@@ -19,7 +19,6 @@
 #include "host/sim_run.h"
 #include "host/sim_same.h"
 #include "term/build.h"
-#include "vm/eval.h"
 
 #define JOBS_MAX   64u
 #define PATH_BYTES 4096
@@ -162,25 +161,6 @@ static const struct dz_cli_option sim_options[] = {
 
 /* --- the cluster --- */
 
-static int read_config(const char *path, struct dz_up_settings *up)
-{
-    struct dz_buf value, message;
-    struct dz_config_error error;
-    enum dz_eval_kind kind = DZ_EVAL_VALUE;
-    dz_buf_init(&value);
-    dz_buf_init(&message);
-    int err = dz_eval_file(path, 0, &kind, &value, &message);
-    if (err)
-        dz_cli_fail(0, "%.*s", (int)message.len, (const char *)message.data);
-    else if (kind != DZ_EVAL_VALUE)
-        err = dz_cli_fail(DZ_ECONFIG, "%s: gives no cluster config; --nodes N runs a script on N nodes", path);
-    else if ((err = dz_up_settings_read(up, value.data, value.len, &error)) != DZ_OK)
-        dz_cli_fail(0, "%s: %s: %s; --nodes N runs a script on N nodes", path, dz_err_name(err), error.message);
-    dz_buf_fini(&value);
-    dz_buf_fini(&message);
-    return err ? DZ_EXIT_FAILED : 0;
-}
-
 /* A config that runs the script on each of N nodes. */
 static int make_config(const char *path, uint64_t nodes, struct dz_up_settings *up)
 {
@@ -240,7 +220,8 @@ static int read_cluster(struct sim *sim, const char *path)
     char beside[PATH_BYTES + 16];
     const char *slash = strrchr(path, '/');
     snprintf(sim->dir, sizeof sim->dir, "%.*s", slash ? (int)(slash - path) + (slash == path) : 1, slash ? path : ".");
-    int code = sim->nodes ? make_config(path, sim->nodes, &sim->up) : read_config(path, &sim->up);
+    int code = sim->nodes ? make_config(path, sim->nodes, &sim->up)
+                          : dz_cli_read_config(path, "; --nodes N runs a script on N nodes", &sim->up);
     if (code)
         return code;
     if (sim->up.node_count > DZ_SIM_HOSTS_MAX)

@@ -9,26 +9,6 @@
 #include "base/log.h"
 #include "host/cli.h"
 #include "host/launcher.h"
-#include "vm/eval.h"
-
-static int read_config(const char *path, struct dz_up_settings *up)
-{
-    struct dz_buf value, message;
-    struct dz_config_error error;
-    enum dz_eval_kind kind = DZ_EVAL_VALUE;
-    dz_buf_init(&value);
-    dz_buf_init(&message);
-    int err = dz_eval_file(path, 0, &kind, &value, &message);
-    if (err)
-        dz_cli_fail(0, "%.*s", (int)message.len, (const char *)message.data);
-    else if (kind != DZ_EVAL_VALUE)
-        err = dz_cli_fail(DZ_ECONFIG, "%s: gives no cluster config", path);
-    else if ((err = dz_up_settings_read(up, value.data, value.len, &error)) != DZ_OK)
-        dz_cli_fail(0, "%s: %s: %s", path, dz_err_name(err), error.message);
-    dz_buf_fini(&value);
-    dz_buf_fini(&message);
-    return err ? DZ_EXIT_FAILED : 0;
-}
 
 static int push_option(struct dz_config_list *list, const char *name, uint64_t value)
 {
@@ -70,7 +50,7 @@ static int launch(const char *path, const struct dz_cli_host *host)
     size_t size = sizeof l.program - 1;
     memset(&up, 0, sizeof up);
     memset(&l, 0, sizeof l);
-    int code = read_config(path, &up);
+    int code = dz_cli_read_config(path, "", &up);
     const char *slash = strrchr(path, '/');
     snprintf(l.dir, sizeof l.dir, "%.*s", slash ? (int)(slash - path) : 1, slash ? path : ".");
     if (slash == path)

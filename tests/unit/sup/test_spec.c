@@ -3,7 +3,6 @@
 
 #include <stdio.h>
 
-#include "base/err.h"
 #include "sup/intensity.h"
 
 static void an_empty_spec_has_every_default(void **state)
